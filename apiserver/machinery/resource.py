@@ -1,0 +1,144 @@
+"""What a kind is: its names, versions, columns, and the strategy that says what is special about it.
+
+A :class:`Resource` is a table of contents. The registry reads it and owns the order of things (decode, prune,
+default, convert, prepare, validate, store); a :class:`Strategy` only says what differs for one kind.
+Source of the split: ``k8s.io/apiserver/pkg/registry/rest``.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from apiserver.machinery.errors import FieldError, qualified_resource
+from apiserver.machinery.schema import Schema
+
+Object = dict[str, Any]
+"""An API object as JSON gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who makes a request, as far as the rules of a kind care."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    system: bool = False
+    """True for Virtplane's own controllers and node agents, which may write what users may not."""
+
+
+class Conversion(Protocol):
+    """Moves whole objects between one served version and the hub, losing nothing (see ``conversion``)."""
+
+    def to_hub(self, old: Object, current: Object | None = None) -> Object:
+        """Return ``old`` in the hub version; ``current`` is the stored hub object that it will replace."""
+        ...
+
+    def from_hub(self, hub: Object) -> Object:
+        """Return ``hub`` in this version, carrying what this version cannot say. ``hub`` is not changed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of a Table answer (``additionalPrinterColumns`` of a CRD)."""
+
+    name: str
+    json_path: str
+    type: str = "string"
+    format: str = ""
+    priority: int = 0
+    """0 is always shown; 1 only with ``kubectl get -o wide``."""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """One served version of a kind."""
+
+    name: str
+    schema: Schema
+    conversion: Conversion | None = None
+    """None for the hub, and for versions of the same shape as the hub."""
+    columns: tuple[Column, ...] = ()
+    deprecation: str | None = None
+    """The text of the Warning header sent with every answer in this version."""
+
+
+class Strategy:
+    """What is special about a kind; this base class is a kind with nothing special.
+
+    All objects are in the hub version. ``prepare_*`` may change ``new`` in place and must not change ``old``;
+    ``validate*`` and ``warnings`` change nothing.
+    """
+
+    def prepare_for_create(self, new: Object, caller: Caller) -> None:
+        """Fill in what the server decides on create (defaults that no schema can express, first status)."""
+
+    def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Undo what this caller may not change, and fill in what follows from the change."""
+
+    def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Adjust an update of the status subresource; the registry has already put back the old spec."""
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with a new object, beyond what its schema says."""
+        return ()
+
+    def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with this change; by default, with the new object."""
+        return self.validate(new, caller)
+
+    def warnings(self, new: Object) -> Iterable[str]:
+        """Yield texts for Warning headers: deprecated or useless settings that are accepted all the same."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """One kind that the server serves."""
+
+    group: str
+    """Empty for the core group."""
+    kind: str
+    plural: str
+    singular: str
+    namespaced: bool
+    versions: tuple[Version, ...]
+    """The hub first; it is also the version that is stored."""
+    strategy: Strategy = field(default_factory=Strategy)
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    has_status: bool = False
+    """True when status is a subresource: spec writers never touch it, status writers touch nothing else."""
+    has_generation: bool = False
+    """True when ``metadata.generation`` counts changes of the spec."""
+    selectable_fields: tuple[str, ...] = ()
+    """Field selectors beyond ``metadata.name`` and ``metadata.namespace``, such as ``status.nodeName``."""
+    graceful: bool = False
+    """True when deletion has a grace period recorded in ``metadata.deletionGracePeriodSeconds``."""
+
+    @property
+    def list_kind(self) -> str:
+        """The kind of a list of these."""
+        return f"{self.kind}List"
+
+    @property
+    def hub(self) -> Version:
+        """The version that everything converts through."""
+        return self.versions[0]
+
+    @property
+    def storage_name(self) -> str:
+        """The name of this resource in storage keys: ``plural.group``."""
+        return qualified_resource(self.group, self.plural)
+
+    def version(self, name: str) -> Version:
+        """Return a served version. Raises KeyError when it is not served."""
+        return self._by_name()[name]
+
+    def api_version(self, name: str) -> str:
+        """Return ``group/version``, or the version alone for the core group."""
+        return f"{self.group}/{name}" if self.group else name
+
+    def _by_name(self) -> Mapping[str, Version]:
+        return {version.name: version for version in self.versions}
