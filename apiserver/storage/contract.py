@@ -4,7 +4,7 @@ Storage keeps bytes under keys in one logical log. Every write takes the next re
 the ``resourceVersion`` of the Kubernetes API, across all resources. Nothing here knows what the bytes mean.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -168,7 +168,7 @@ class Store(Protocol):
         """Return the newest committed revision."""
         ...
 
-    def watch(self, resource: str, *, after: Revision, namespace: str | None = None) -> AsyncIterator[Event]:
+    def watch(self, resource: str, *, after: Revision, namespace: str | None = None) -> AsyncGenerator[Event, None]:
         """Yield every event of ``resource`` after ``after``, in revision order, no gap, no duplicate, forever.
 
         Raises CompactedError, FutureRevisionError, SlowWatcherError. Closing the iterator ends the watch.

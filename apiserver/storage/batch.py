@@ -1,0 +1,109 @@
+"""Group commit, the pure part: what a batch of writes does to the state it meets."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from apiserver.storage.contract import (
+    AlreadyExistsError,
+    ConflictError,
+    Event,
+    EventKind,
+    Key,
+    NotFoundError,
+    Record,
+    Revision,
+    StorageError,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write that waits for its commit. ``body`` None removes; ``expected`` None creates."""
+
+    key: Key
+    body: bytes | None
+    expected: Revision | None
+    done: asyncio.Future[Record]
+
+
+@dataclass(slots=True)
+class Plan:
+    """What to commit, and what to tell each writer."""
+
+    events: list[Event] = field(default_factory=list[Event])
+    succeeded: list[tuple[Write, Record]] = field(default_factory=list[tuple[Write, Record]])
+    failed: list[tuple[Write, StorageError]] = field(default_factory=list[tuple[Write, StorageError]])
+    state: dict[Key, Record | None] = field(default_factory=dict[Key, Record | None])
+    """The state of every written key after the batch; None where nothing is left."""
+
+
+def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revision) -> Plan:
+    """Apply ``writes`` in order to ``current``; each that succeeds takes the next revision after ``revision``.
+
+    Each write sees those before it, and fails alone.
+    """
+    result = Plan()
+    for write in writes:
+        found = result.state[write.key] if write.key in result.state else current.get(write.key)
+        if (error := _objection(write, found)) is not None:
+            result.failed.append((write, error))
+            continue
+        revision += 1
+        event = _event(write, found, revision)
+        result.events.append(event)
+        result.succeeded.append((write, event.record))
+        result.state[write.key] = None if event.kind is EventKind.DELETED else event.record
+    return result
+
+
+def _objection(write: Write, found: Record | None) -> StorageError | None:
+    if write.expected is None:
+        return AlreadyExistsError(write.key) if found is not None else None
+    if found is None:
+        return NotFoundError(write.key)
+    if found.revision != write.expected:
+        return ConflictError(write.key, expected=write.expected, current=found.revision)
+    return None
+
+
+def _event(write: Write, found: Record | None, revision: Revision) -> Event:
+    if found is None:
+        return Event(EventKind.ADDED, Record(write.key, revision, write.body or b""), None)
+    if write.body is None:
+        return Event(EventKind.DELETED, Record(write.key, revision, found.body), found)
+    return Event(EventKind.MODIFIED, Record(write.key, revision, write.body), found)
+
+
+def object_rows(
+    after: Mapping[Key, Record | None], before: Mapping[Key, Record]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows of ``objects`` to insert, to update and to delete."""
+    inserts = [_row(record) for key, record in after.items() if record is not None and key not in before]
+    updates = [_row(record) for key, record in after.items() if record is not None and key in before]
+    deletes = [_key_row(key) for key, record in after.items() if record is None and key in before]
+    return inserts, updates, deletes
+
+
+def history_row(event: Event) -> dict[str, Any]:
+    """Return the row of ``history`` that replays ``event``."""
+    key = event.record.key
+    return {
+        "revision": event.revision,
+        "resource": key.resource,
+        "namespace": key.namespace,
+        "name": key.name,
+        "kind": event.kind.value,
+        "body": event.record.body,
+        "previous_revision": event.previous.revision if event.previous else None,
+        "previous_body": event.previous.body if event.previous else None,
+    }
+
+
+def _row(record: Record) -> dict[str, Any]:
+    return {**_key_row(record.key), "b_revision": record.revision, "b_body": record.body}
+
+
+def _key_row(key: Key) -> dict[str, Any]:
+    return {"b_resource": key.resource, "b_namespace": key.namespace, "b_name": key.name}

@@ -1,0 +1,274 @@
+"""The watch cache: everything in memory, fed by the log, so that reads and watches never touch the database.
+
+It follows the log from the revision it was loaded at. This process' commits are handed over directly; when another
+replica wrote in between, the gap is read from the log. Either way events are applied strictly in revision order.
+"""
+
+import asyncio
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Self
+
+import structlog
+
+from apiserver.storage.contract import (
+    CompactedError,
+    Event,
+    EventKind,
+    FutureRevisionError,
+    Key,
+    NotFoundError,
+    Record,
+    Revision,
+    SlowWatcherError,
+    Snapshot,
+    UnavailableError,
+)
+from apiserver.storage.sql import SqlLog, rewind
+
+log = structlog.get_logger()
+
+WINDOW_EVENTS = 10_000
+"""How many recent events of each resource can be replayed to a watcher from memory."""
+WATCHER_EVENTS = 5_000
+"""How far a watcher may fall behind before it is told to list again."""
+CATCH_UP_SECONDS = 3.0
+"""How long a read waits for the cache to reach a revision (kube-apiserver's blockTimeout)."""
+
+
+class _Watcher:
+    """One reader's bounded queue."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self._overflowed = False
+
+    def offer(self, event: Event) -> None:
+        """Queue an event; a full queue makes the watcher fail instead of holding up others."""
+        if len(self._events) >= WATCHER_EVENTS:
+            self._overflowed = True
+        else:
+            self._events.append(event)
+        self._arrived.set()
+
+    async def take(self) -> Event:
+        """Return the next event. Raises SlowWatcherError once the queue has overflowed."""
+        while not self._events:
+            if self._overflowed:
+                raise SlowWatcherError("the watcher fell too far behind")
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._events.popleft()
+
+
+@dataclass(slots=True)
+class _Shelf:
+    """One resource in memory."""
+
+    records: dict[Key, Record] = field(default_factory=dict[Key, Record])
+    order: list[Key] = field(default_factory=list[Key])
+    """The keys of ``records``, sorted."""
+    window: deque[Event] = field(default_factory=deque[Event])
+    replayable_after: Revision = 0
+    """Every event after this revision is in ``window``."""
+    watchers: set[_Watcher] = field(default_factory=set[_Watcher])
+
+    def apply(self, event: Event) -> None:
+        key = event.record.key
+        if event.kind is EventKind.DELETED:
+            del self.records[key]
+            del self.order[bisect_right(self.order, key) - 1]
+        else:
+            if key not in self.records:
+                insort(self.order, key)
+            self.records[key] = event.record
+        self.window.append(event)
+        if len(self.window) > WINDOW_EVENTS:
+            self.replayable_after = self.window.popleft().revision
+        for watcher in self.watchers:
+            watcher.offer(event)
+
+    def since(self, revision: Revision) -> list[Event]:
+        """Return the events after ``revision``. Raises CompactedError."""
+        if revision < self.replayable_after:
+            raise CompactedError(revision, self.replayable_after)
+        first = bisect_right(self.window, revision, key=lambda event: event.revision)
+        return [self.window[index] for index in range(first, len(self.window))]
+
+
+class WatchCache:
+    """A Store that reads from memory and writes through. Use as an async context manager."""
+
+    def __init__(self, sql: SqlLog) -> None:
+        self._sql = sql
+        self._shelves: dict[str, _Shelf] = {}
+        self._revision: Revision = 0
+        self._loaded: Revision = 0
+        self._moved = asyncio.Condition()
+        self._arrived = asyncio.Event()
+        self._handed_over: deque[Sequence[Event]] = deque()
+        self._behind = False
+        """True when the log may hold events that were not handed over: another replica's."""
+        self._follower: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Load everything, then follow the log."""
+        self._sql.on_commit(self._hand_over)
+        self._revision, records = await self._sql.everything()
+        self._loaded = self._revision
+        for record in records:
+            self._shelf(record.key.resource).records[record.key] = record
+        for shelf in self._shelves.values():
+            shelf.order = sorted(shelf.records)
+        self._follower = asyncio.create_task(self._follow(), name="watch cache")
+        log.info("watch cache loaded", objects=len(records), revision=self._revision)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop following."""
+        self._sql.on_commit(None)
+        if self._follower is not None:
+            self._follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._follower
+
+    @property
+    def revision(self) -> Revision:
+        """How far the cache has followed the log."""
+        return self._revision
+
+    async def create(self, key: Key, body: bytes) -> Record:
+        """See Store."""
+        return await self._seen(await self._sql.create(key, body))
+
+    async def replace(self, key: Key, body: bytes, *, expected: Revision) -> Record:
+        """See Store."""
+        return await self._seen(await self._sql.replace(key, body, expected=expected))
+
+    async def remove(self, key: Key, *, expected: Revision) -> Record:
+        """See Store."""
+        return await self._seen(await self._sql.remove(key, expected=expected))
+
+    def peek(self, key: Key) -> Record | None:
+        """Return what the cache has under ``key`` now."""
+        return self._shelf(key.resource).records.get(key)
+
+    def records(self, resource: str, namespace: str | None = None) -> Iterator[Record]:
+        """Yield what the cache has of ``resource`` now, in order."""
+        shelf = self._shelf(resource)
+        for key in shelf.order:
+            if namespace is None or key.namespace == namespace:
+                yield shelf.records[key]
+
+    async def get(self, key: Key) -> Record:
+        """See Store."""
+        await self.wait_for(await self._sql.latest())
+        record = self.peek(key)
+        if record is None:
+            raise NotFoundError(key)
+        return record
+
+    async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
+        """See Store."""
+        await self.wait_for(await self._sql.latest())
+        now = Snapshot(self._revision, [*self.records(resource, namespace)])
+        if at is None or at == now.revision:
+            return now
+        if at > now.revision:
+            raise FutureRevisionError(at, now.revision)
+        return rewind(now, self._since(resource, at), namespace, at)
+
+    async def latest(self) -> Revision:
+        """See Store."""
+        return await self._sql.latest()
+
+    async def wait_for(self, revision: Revision, seconds: float = CATCH_UP_SECONDS) -> None:
+        """Return when the cache has reached ``revision``. Raises FutureRevisionError after ``seconds``."""
+        if self._revision >= revision:
+            return
+        try:
+            async with asyncio.timeout(seconds), self._moved:
+                await self._moved.wait_for(lambda: self._revision >= revision)
+        except TimeoutError as late:
+            raise FutureRevisionError(revision, self._revision) from late
+
+    async def watch(
+        self, resource: str, *, after: Revision, namespace: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """See Store."""
+        await self.wait_for(after)
+        shelf, watcher = self._shelf(resource), _Watcher()
+        # No await between reading the window and joining the watchers: nothing is missed, nothing comes twice.
+        replay = self._since(resource, after)
+        shelf.watchers.add(watcher)
+        try:
+            for event in replay:
+                if namespace is None or event.record.key.namespace == namespace:
+                    yield event
+            while True:
+                event = await watcher.take()
+                if namespace is None or event.record.key.namespace == namespace:
+                    yield event
+        finally:
+            shelf.watchers.discard(watcher)
+
+    def _since(self, resource: str, revision: Revision) -> Sequence[Event]:
+        return self._shelf(resource).since(revision)
+
+    def _shelf(self, resource: str) -> _Shelf:
+        if resource not in self._shelves:
+            self._shelves[resource] = _Shelf(replayable_after=self._loaded)
+        return self._shelves[resource]
+
+    async def _seen(self, record: Record) -> Record:
+        await self.wait_for(record.revision)
+        return record
+
+    def _hand_over(self, events: Sequence[Event]) -> None:
+        self._handed_over.append(events)
+        self._arrived.set()
+
+    async def _follow(self) -> None:
+        hint = asyncio.create_task(self._hints(), name="watch cache hints")
+        try:
+            while True:
+                await self._arrived.wait()
+                self._arrived.clear()
+                try:
+                    await self._catch_up()
+                except UnavailableError as error:
+                    log.warning("the watch cache cannot read the log", why=str(error))
+        finally:
+            hint.cancel()
+            with suppress(asyncio.CancelledError):
+                await hint
+
+    async def _hints(self) -> None:
+        while self._sql.shared:
+            await self._sql.wait_for_append()
+            self._behind = True
+            self._arrived.set()
+
+    async def _catch_up(self) -> None:
+        while self._handed_over:
+            events = self._handed_over.popleft()
+            if events[0].revision <= self._revision + 1:
+                await self._apply(events)
+            else:
+                self._behind = True
+        while self._behind:
+            events = await self._sql.events_after(self._revision)
+            self._behind = bool(events)
+            await self._apply(events)
+
+    async def _apply(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if event.revision > self._revision:
+                self._shelf(event.record.key.resource).apply(event)
+                self._revision = event.revision
+        async with self._moved:
+            self._moved.notify_all()

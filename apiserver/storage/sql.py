@@ -1,0 +1,373 @@
+"""The log on SQL: group commit, durable before it is acknowledged; SQLite and PostgreSQL.
+
+Writes queue for a moment and commit in groups. The transaction first locks the one row of ``meta``, which is the total
+order of all writes across replicas; then it checks what the writers expected, writes, and commits.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import Any, Self
+
+import asyncpg
+import structlog
+from sqlalchemy import URL, Row, bindparam, delete, event, func, insert, make_url, select, tuple_, update
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
+from apiserver.storage.contract import (
+    CompactedError,
+    Event,
+    EventKind,
+    FutureRevisionError,
+    Key,
+    NotFoundError,
+    Record,
+    Revision,
+    Snapshot,
+    UnavailableError,
+)
+from apiserver.storage.schema import history, meta, objects
+
+log = structlog.get_logger()
+
+QUEUE_WRITES = 4096
+BATCH_WRITES = 128
+REPLAY_EVENTS = 1000
+POLL_SECONDS = 1.0
+"""How soon another replica's writes are noticed when its notification got lost."""
+CHANNEL = "virtplane_log"
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_IS_KEY = (
+    (objects.c.resource == bindparam("b_resource"))
+    & (objects.c.namespace == bindparam("b_namespace"))
+    & (objects.c.name == bindparam("b_name"))
+)
+_INSERT = insert(objects).values(
+    resource=bindparam("b_resource"),
+    namespace=bindparam("b_namespace"),
+    name=bindparam("b_name"),
+    revision=bindparam("b_revision"),
+    body=bindparam("b_body"),
+)
+_UPDATE = update(objects).where(_IS_KEY).values(revision=bindparam("b_revision"), body=bindparam("b_body"))
+_DELETE = delete(objects).where(_IS_KEY)
+_KEY = tuple_(objects.c.resource, objects.c.namespace, objects.c.name)
+
+
+def async_url(url: str) -> URL:
+    """Return a database URL with the driver that the log uses. Raises ValueError for databases not supported."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend not in _DRIVERS:
+        raise ValueError(f"database {backend!r} is not supported: use sqlite:////PATH or postgresql://USER@HOST/NAME")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def make_engine(url: str) -> AsyncEngine:
+    """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync."""
+    engine = create_async_engine(async_url(url), pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "wal_autocheckpoint=1000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+class SqlLog:
+    """The durable log. Use as an async context manager; it owns its writer."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = make_engine(url)
+        self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
+        self._appended = asyncio.Condition()
+        self._stack = AsyncExitStack()
+        self._committed: Callable[[Sequence[Event]], None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the writer, and on PostgreSQL listen for other replicas."""
+        self._stack.push_async_callback(self._engine.dispose)
+        writer = asyncio.create_task(self._write_batches(), name="storage writer")
+        self._stack.push_async_callback(_cancel, writer)
+        if self.shared:
+            listener = asyncio.create_task(self._listen(), name="storage listener")
+            self._stack.push_async_callback(_cancel, listener)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop; writes that wait fail with UnavailableError."""
+        await self._stack.aclose()
+        while not self._writes.empty():
+            _fail(self._writes.get_nowait(), UnavailableError("the storage is being closed"))
+
+    def on_commit(self, committed: Callable[[Sequence[Event]], None] | None) -> None:
+        """Call ``committed`` with the events of each of this process' commits, in order, before the writers resume."""
+        self._committed = committed
+
+    @property
+    def shared(self) -> bool:
+        """True when other processes may write to the same log."""
+        return self._engine.dialect.name == "postgresql"
+
+    async def create(self, key: Key, body: bytes) -> Record:
+        """See Store."""
+        return await self._submit(key, body, None)
+
+    async def replace(self, key: Key, body: bytes, *, expected: Revision) -> Record:
+        """See Store."""
+        return await self._submit(key, body, expected)
+
+    async def remove(self, key: Key, *, expected: Revision) -> Record:
+        """See Store."""
+        return await self._submit(key, None, expected)
+
+    async def get(self, key: Key) -> Record:
+        """See Store."""
+        rows = await self._read(select(objects).where(_KEY.in_([tuple(key)])))
+        if not rows:
+            raise NotFoundError(key)
+        return _record(rows[0])
+
+    async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
+        """See Store."""
+        if at is not None:
+            return await self._list_at(resource, namespace, at)
+        async with self._transaction() as tx:
+            # The revision is read first: on SQLite and under repeatable read both come from one snapshot.
+            revision = await tx.scalar(select(meta.c.revision))
+            query = select(objects).where(objects.c.resource == resource)
+            if namespace is not None:
+                query = query.where(objects.c.namespace == namespace)
+            rows = await tx.execute(query.order_by(objects.c.namespace, objects.c.name))
+            return Snapshot(revision or 0, [_record(row) for row in rows])
+
+    async def _list_at(self, resource: str, namespace: str | None, at: Revision) -> Snapshot:
+        now = await self.list(resource, namespace)
+        if at > now.revision:
+            raise FutureRevisionError(at, now.revision)
+        events = [each async for each in self._replay(at, resource) if each.revision <= now.revision]
+        return rewind(now, events, namespace, at)
+
+    async def _replay(self, after: Revision, resource: str) -> AsyncGenerator[Event, None]:
+        while events := await self.events_after(after, resource=resource):
+            for each in events:
+                yield each
+            after = events[-1].revision
+
+    async def everything(self) -> tuple[Revision, Sequence[Record]]:
+        """Return the newest revision and every object, from one snapshot."""
+        async with self._transaction() as tx:
+            revision = await tx.scalar(select(meta.c.revision))
+            rows = await tx.execute(select(objects))
+            return revision or 0, [_record(row) for row in rows]
+
+    async def latest(self) -> Revision:
+        """See Store."""
+        return (await self._read(select(meta.c.revision)))[0].revision
+
+    async def watch(
+        self, resource: str, *, after: Revision, namespace: str | None = None
+    ) -> AsyncGenerator[Event, None]:
+        """See Store."""
+        latest = await self.latest()
+        if after > latest:
+            raise FutureRevisionError(after, latest)
+        while True:
+            events = await self.events_after(after, resource=resource)
+            for each in events:
+                after = each.revision
+                if namespace is None or each.record.key.namespace == namespace:
+                    yield each
+            if not events:
+                await self.wait_for_append()
+
+    async def wait_for_append(self) -> None:
+        """Return when something may have been appended, by this or another replica."""
+        # Not wait_for: Python 3.11's may swallow a cancellation that meets a result.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS), self._appended:
+                await self._appended.wait()
+
+    async def events_after(
+        self, revision: Revision, limit: int = REPLAY_EVENTS, *, resource: str | None = None
+    ) -> Sequence[Event]:
+        """Return up to ``limit`` events after ``revision``, in order. Raises CompactedError."""
+        query = select(history).where(history.c.revision > revision)
+        if resource is not None:
+            query = query.where(history.c.resource == resource)
+        async with self._transaction() as tx:
+            rows = (await tx.execute(query.order_by(history.c.revision).limit(limit))).all()
+            # Read after the rows: a compaction in between then shows, instead of leaving a gap.
+            compacted = await tx.scalar(select(meta.c.compacted)) or 0
+        if revision < compacted:
+            raise CompactedError(revision, compacted)
+        return [_event(row) for row in rows]
+
+    async def compact(self, upto: Revision) -> int:
+        """Forget events up to and including ``upto``; return how many."""
+        async with self._transaction() as tx:
+            await tx.execute(update(meta).where(meta.c.compacted < upto).values(compacted=upto))
+            forgotten = await tx.execute(delete(history).where(history.c.revision <= upto))
+            return forgotten.rowcount
+
+    async def _submit(self, key: Key, body: bytes | None, expected: Revision | None) -> Record:
+        done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        await self._writes.put(Write(key, body, expected, done))
+        return await done
+
+    async def _write_batches(self) -> None:
+        while True:
+            batch = [await self._writes.get()]
+            while len(batch) < BATCH_WRITES and not self._writes.empty():
+                batch.append(self._writes.get_nowait())
+            try:
+                result = await self._commit(batch)
+            except UnavailableError as error:
+                log.warning("a batch of writes failed", writes=len(batch), why=str(error))
+                for write in batch:
+                    _fail(write, error)
+                continue
+            except asyncio.CancelledError:
+                for write in batch:
+                    _fail(write, UnavailableError("the storage is being closed"))
+                raise
+            await self._announce(result)
+
+    async def _commit(self, batch: Sequence[Write]) -> Plan:
+        async with self._transaction() as tx:
+            locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
+            revision = locked.scalar_one()
+            keys = {write.key for write in batch}
+            rows = await tx.execute(select(objects).where(_KEY.in_([tuple(key) for key in keys])))
+            current = {record.key: record for record in map(_record, rows)}
+            result = plan(batch, current, revision)
+            await self._store(tx, result, current, revision)
+            return result
+
+    async def _store(self, tx: AsyncConnection, result: Plan, current: dict[Key, Record], revision: Revision) -> None:
+        if not result.events:
+            return
+        for statement, rows in zip((_INSERT, _UPDATE, _DELETE), object_rows(result.state, current), strict=True):
+            if rows:
+                await tx.execute(statement, rows)
+        await tx.execute(insert(history), [history_row(each) for each in result.events])
+        await tx.execute(update(meta).values(revision=revision + len(result.events)))
+        if self.shared:
+            await tx.execute(select(func.pg_notify(CHANNEL, "")))
+
+    async def _announce(self, result: Plan) -> None:
+        if result.events and self._committed is not None:
+            self._committed(result.events)
+        for write, record in result.succeeded:
+            if not write.done.done():
+                write.done.set_result(record)
+        for write, error in result.failed:
+            _fail(write, error)
+        if result.events:
+            await self._wake()
+
+    async def _wake(self) -> None:
+        async with self._appended:
+            self._appended.notify_all()
+
+    async def _listen(self) -> None:
+        """Wake watchers when another replica commits; without a connection, their poll finds its writes."""
+        dsn = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        notified = asyncio.Event()
+        while True:
+            try:
+                connection = await asyncpg.connect(dsn, timeout=5)
+            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                log.warning("cannot listen for other replicas", why=type(error).__name__)
+                await asyncio.sleep(POLL_SECONDS)
+                continue
+            try:
+                connection.add_termination_listener(lambda _: notified.set())
+                await connection.add_listener(CHANNEL, lambda *_: notified.set())
+                while not connection.is_closed():
+                    await notified.wait()
+                    notified.clear()
+                    await self._wake()
+            finally:
+                await connection.close(timeout=5)
+
+    async def _read(self, query: Any) -> Sequence[Row[Any]]:
+        async with self._transaction() as tx:
+            return (await tx.execute(query)).all()
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._engine)
+
+
+class _Transaction:
+    """A transaction whose database failures are UnavailableError, whatever the driver calls them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._begin = engine.begin()
+
+    async def __aenter__(self) -> AsyncConnection:
+        try:
+            return await self._begin.__aenter__()
+        except (SQLAlchemyError, OSError) as error:
+            raise UnavailableError(_why(error)) from error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._begin.__aexit__(kind, error, trace)
+        except (SQLAlchemyError, OSError) as failure:
+            raise UnavailableError(_why(failure)) from failure
+        if isinstance(error, SQLAlchemyError | OSError):
+            raise UnavailableError(_why(error)) from error
+
+
+def rewind(now: Snapshot, events: Sequence[Event], namespace: str | None, at: Revision) -> Snapshot:
+    """Return ``now`` as it was ``at`` an older revision, by undoing ``events``, all those since, newest first."""
+    state = {record.key: record for record in now.records}
+    for each in reversed(events):
+        key = each.record.key
+        if namespace is not None and key.namespace != namespace:
+            continue
+        if each.previous is None:
+            state.pop(key, None)
+        else:
+            state[key] = each.previous
+    return Snapshot(at, [state[key] for key in sorted(state)])
+
+
+def _why(error: BaseException) -> str:
+    """Say what failed without the statement and its parameters, which hold users' data."""
+    original = getattr(error, "orig", None) or error
+    return f"{type(original).__name__}: {original}".splitlines()[0]
+
+
+def _fail(write: Write, error: BaseException) -> None:
+    if not write.done.done():
+        write.done.set_exception(error)
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _record(row: Any) -> Record:
+    return Record(Key(row.resource, row.namespace, row.name), row.revision, bytes(row.body))
+
+
+def _event(row: Any) -> Event:
+    key = Key(row.resource, row.namespace, row.name)
+    previous = None
+    if row.previous_body is not None:
+        previous = Record(key, row.previous_revision, bytes(row.previous_body))
+    return Event(EventKind(row.kind), Record(key, row.revision, bytes(row.body)), previous)

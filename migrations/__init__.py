@@ -1,0 +1,1 @@
+"""The history of the database schema (alembic); ``versions/`` holds one file a step."""

@@ -1,0 +1,109 @@
+"""Durability, compaction and replicas."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
+
+import pytest
+
+from apiserver.storage import cache as cache_module
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.contract import CompactedError, Key, SlowWatcherError
+from apiserver.storage.migrate import migrate
+from apiserver.storage.sql import SqlLog, async_url
+
+ONE = Key("things.test", "a", "one")
+
+WRITER = """
+import asyncio, sys
+from apiserver.storage.contract import Key
+from apiserver.storage.sql import SqlLog
+
+async def main():
+    async with SqlLog(sys.argv[1]) as log:
+        for n in range(100_000):
+            await log.create(Key("things.test", "a", f"n{n}"), b"x")
+            print(n, flush=True)
+
+asyncio.run(main())
+"""
+
+
+async def test_an_acknowledged_write_survives_kill_9(database_url: str) -> None:
+    command = [sys.executable, "-c", WRITER, database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path.cwd()) as writer:
+        assert writer.stdout
+        acknowledged = -1
+        while acknowledged < 50:
+            acknowledged = int(writer.stdout.readline())
+        writer.send_signal(signal.SIGKILL)
+        acknowledged = max([acknowledged, *(int(line) for line in writer.stdout if line.strip())])
+    async with SqlLog(database_url) as log:
+        names = {record.key.name for record in (await log.list("things.test")).records}
+        assert {f"n{n}" for n in range(acknowledged + 1)} <= names
+        assert await log.latest() == len(names)
+
+
+async def test_what_was_compacted_cannot_be_watched(database_url: str) -> None:
+    async with SqlLog(database_url) as log:
+        first = await log.create(ONE, b"one")
+        second = await log.replace(ONE, b"two", expected=first.revision)
+        await log.replace(ONE, b"three", expected=second.revision)
+        assert await log.compact(2) == 2
+        with pytest.raises(CompactedError):
+            await anext(log.watch("things.test", after=1))
+        assert [event.revision for event in await log.events_after(2)] == [3]
+        assert (await log.get(ONE)).body == b"three"
+
+
+async def test_a_restarted_cache_knows_everything_and_replays_only_what_it_saw(database_url: str) -> None:
+    async with SqlLog(database_url) as log, WatchCache(log):
+        await log.create(ONE, b"one")
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        assert (await cache.get(ONE)).body == b"one"
+        with pytest.raises(CompactedError):
+            await anext(cache.watch("things.test", after=0))
+
+
+async def test_a_slow_watcher_is_dropped_and_others_are_not(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "WATCHER_EVENTS", 5)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        async with aclosing(cache.watch("things.test", after=0)) as slow:
+            first = asyncio.ensure_future(anext(slow))
+            await cache.create(Key("things.test", "a", "first"), b"")
+            await first
+            for n in range(10):
+                await cache.create(Key("things.test", "a", f"n{n}"), b"")
+            with pytest.raises(SlowWatcherError):
+                async for _ in slow:
+                    pass
+        async with aclosing(cache.watch("things.test", after=1)) as other:
+            assert [(await anext(other)).revision for _ in range(10)] == list(range(2, 12))
+
+
+async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgresql: str, tmp_path: Path) -> None:
+    host = postgresql.split("host=")[1]
+    name = f"t{abs(hash(tmp_path))}"
+    subprocess.run(["psql", "-qh", host, "-U", "postgres", "-c", f"CREATE DATABASE {name}"], check=True)
+    url = f"postgresql://postgres@/{name}?host={host}"
+    await migrate(url)
+    async with AsyncExitStack() as stack:
+        replicas: list[WatchCache] = []
+        for _ in range(2):
+            log = await stack.enter_async_context(SqlLog(url))
+            replicas.append(await stack.enter_async_context(WatchCache(log)))
+        writes = [replicas[n % 2].create(Key("things.test", "a", f"n{n}"), b"") for n in range(100)]
+        await asyncio.gather(*writes)
+        orders: list[list[str]] = []
+        for replica in replicas:
+            async with asyncio.timeout(10), aclosing(replica.watch("things.test", after=0)) as events:
+                orders.append([(await anext(events)).record.key.name for _ in range(100)])
+        assert orders[0] == orders[1]
+
+
+def test_an_unsupported_database_is_refused_in_plain_words() -> None:
+    with pytest.raises(ValueError, match="use sqlite:"):
+        async_url("mysql://localhost/x")
