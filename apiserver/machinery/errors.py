@@ -3,6 +3,7 @@
 Source: Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apimachinery/pkg/api/errors``.
 """
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,7 +107,10 @@ def not_found(group: str, resource: str, name: str) -> StatusError:
     """404 for an object that does not exist."""
     qualified = qualified_resource(group, resource)
     return StatusError(
-        404, "NotFound", f'{qualified} "{name}" not found', details=_details(name=name, group=group, kind=resource)
+        404,
+        "NotFound",
+        f'{qualified} "{name}" not found',
+        details=_details(name=name, group=group, kind=resource),
     )
 
 
@@ -133,7 +137,10 @@ def already_exists(group: str, resource: str, name: str) -> StatusError:
     """409: create of a name that is taken."""
     qualified = qualified_resource(group, resource)
     return StatusError(
-        409, "AlreadyExists", f'{qualified} "{name}" already exists', details=_details(name=name, group=group, kind=resource)
+        409,
+        "AlreadyExists",
+        f'{qualified} "{name}" already exists',
+        details=_details(name=name, group=group, kind=resource),
     )
 
 
@@ -206,5 +213,5 @@ def _colon(detail: str) -> str:
 
 def _shown(value: Any) -> str:
     """Show a value as Kubernetes does: strings quoted, the rest as JSON-like text, long ones cut."""
-    shown = f'"{value}"' if isinstance(value, str) else str(value)
+    shown = f'"{value}"' if isinstance(value, str) else json.dumps(value, default=str)
     return shown if len(shown) <= 200 else shown[:200] + "…"

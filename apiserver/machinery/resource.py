@@ -80,6 +80,13 @@ class Strategy:
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Adjust an update of the status subresource; the registry has already put back the old spec."""
 
+    def prepare_for_delete(self, new: Object, caller: Caller) -> None:
+        """Adjust an object that starts to be deleted and stays until nothing holds it (``holds_deletion``)."""
+
+    def holds_deletion(self, obj: Object) -> bool:
+        """Return True while something must still happen before the object may vanish."""
+        return bool(obj["metadata"].get("finalizers"))
+
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with a new object, beyond what its schema says."""
         return ()

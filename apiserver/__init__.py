@@ -1,0 +1,1 @@
+"""The aggregated API server: the wire, authentication, machinery, resources and storage."""

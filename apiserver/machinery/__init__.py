@@ -1,0 +1,1 @@
+"""What makes an object a Kubernetes object. Knows neither HTTP nor SQL."""

@@ -1,0 +1,174 @@
+"""Object metadata: names, labels, owners, and what the server fills in.
+
+Source of the rules: ``k8s.io/apimachinery/pkg/api/validation`` and ``…/pkg/util/validation``.
+"""
+
+import re
+import secrets
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from apiserver.machinery.errors import FieldError
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_LABEL = re.compile(_LABEL)
+_DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+_SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""No vowels and no look-alikes, so that no suffix is a word (``k8s.io/apimachinery/pkg/util/rand``)."""
+_SUFFIX_LENGTH = 5
+_GENERATED_PREFIX_LIMIT = 63 - _SUFFIX_LENGTH
+_ANNOTATIONS_LIMIT = 256 * 1024
+"""Bytes of all annotation keys and values together."""
+
+_SUBDOMAIN_RULE = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+_LABEL_RULE = (
+    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
+    "and must start and end with an alphanumeric character"
+)
+_KEY_RULE = (
+    "name part must consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+_VALUE_RULE = (
+    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+
+
+def subdomain_problem(name: str) -> str | None:
+    """Return what is wrong with ``name`` as a DNS-1123 subdomain (most object names), or None."""
+    if len(name) > 253:
+        return "must be no more than 253 characters"
+    return None if _DNS_SUBDOMAIN.fullmatch(name) else _SUBDOMAIN_RULE
+
+
+def label_problem(name: str) -> str | None:
+    """Return what is wrong with ``name`` as a DNS-1123 label (namespaces, volumes, disks), or None."""
+    if len(name) > 63:
+        return "must be no more than 63 characters"
+    return None if _DNS_LABEL.fullmatch(name) else _LABEL_RULE
+
+
+def key_problem(key: str) -> str | None:
+    """Return what is wrong with a label key, ``[prefix/]name``, or None."""
+    prefix, slash, name = key.rpartition("/")
+    if slash and (problem := "must be non-empty" if not prefix else subdomain_problem(prefix)):
+        return f"prefix part {problem}"
+    if not name:
+        return "name part must be non-empty"
+    if len(name) > 63:
+        return "name part must be no more than 63 characters"
+    return None if _QUALIFIED.fullmatch(name) else _KEY_RULE
+
+
+def value_problem(value: str) -> str | None:
+    """Return what is wrong with a label value, or None."""
+    if len(value) > 63:
+        return "must be no more than 63 characters"
+    return None if not value or _QUALIFIED.fullmatch(value) else _VALUE_RULE
+
+
+def generated_name(prefix: str) -> str:
+    """Return ``prefix``, cut where needed, with a random suffix of five characters."""
+    suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(_SUFFIX_LENGTH))
+    return prefix[:_GENERATED_PREFIX_LIMIT] + suffix
+
+
+def timestamp(at: datetime | None = None) -> str:
+    """Return ``at``, or now, as Kubernetes writes times: RFC 3339, UTC, whole seconds."""
+    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
+    """Give the metadata of an object that is being created its name, uid and birthday, in place.
+
+    ``namespace`` is empty for cluster-scoped objects. What only the server may set is overwritten.
+    """
+    if not metadata.get("name") and metadata.get("generateName"):
+        metadata["name"] = generated_name(metadata["generateName"])
+    for key in ("resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "namespace"):
+        metadata.pop(key, None)
+    if namespace:
+        metadata["namespace"] = namespace
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = timestamp()
+
+
+def validate_metadata(metadata: dict[str, Any], *, name_is_label: bool = False) -> Iterator[FieldError]:
+    """Yield everything wrong with ``metadata`` whose types the schema has already checked.
+
+    ``name_is_label`` asks for a name without dots, as namespaces have.
+    """
+    problem_of = label_problem if name_is_label else subdomain_problem
+    if not (name := metadata.get("name")):
+        yield FieldError.required("metadata.name", "name or generateName is required")
+    elif problem := problem_of(name):
+        yield FieldError.invalid("metadata.name", name, problem)
+    prefix = metadata.get("generateName")
+    # A prefix may end in a dash or a dot: the suffix follows.
+    if prefix and (problem := problem_of(f"{prefix}a")):
+        yield FieldError.invalid("metadata.generateName", prefix, problem)
+    yield from validate_labels(metadata.get("labels") or {}, "metadata.labels")
+    yield from _validate_annotations(metadata.get("annotations") or {})
+    for finalizer in metadata.get("finalizers") or ():
+        if problem := key_problem(finalizer):
+            yield FieldError.invalid("metadata.finalizers", finalizer, problem)
+    yield from _validate_owners(metadata.get("ownerReferences") or [])
+
+
+def validate_metadata_update(new: dict[str, Any], old: dict[str, Any]) -> Iterator[FieldError]:
+    """Yield an error for every change from ``old`` to ``new`` metadata that nobody may make."""
+    for key in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"):
+        if new.get(key) != old.get(key):
+            yield FieldError.invalid(f"metadata.{key}", new.get(key), "field is immutable")
+    if old.get("deletionTimestamp"):
+        known = old.get("finalizers") or ()
+        added = [each for each in new.get("finalizers") or () if each not in known]
+        if added:
+            yield FieldError.forbidden(
+                "metadata.finalizers",
+                f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
+            )
+    yield from validate_metadata(new)
+
+
+def validate_labels(labels: dict[str, str], path: str) -> Iterator[FieldError]:
+    """Yield everything wrong with the keys and values of ``labels``."""
+    for key, value in labels.items():
+        if problem := key_problem(key):
+            yield FieldError.invalid(path, key, problem)
+        if problem := value_problem(value):
+            yield FieldError.invalid(path, value, problem)
+
+
+def _validate_annotations(annotations: dict[str, str]) -> Iterator[FieldError]:
+    for key in annotations:
+        if problem := key_problem(key.lower()):
+            yield FieldError.invalid("metadata.annotations", key, problem)
+    if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
+        yield FieldError(
+            "FieldValueTooLong", "metadata.annotations", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"
+        )
+
+
+def _validate_owners(owners: list[dict[str, Any]]) -> Iterator[FieldError]:
+    controllers: list[str] = []
+    for i, owner in enumerate(owners):
+        for key in ("apiVersion", "kind", "name", "uid"):
+            if not owner.get(key):
+                yield FieldError.invalid(f"metadata.ownerReferences[{i}].{key}", "", f"{key} must not be empty")
+        if owner.get("controller"):
+            controllers.append(f"{owner.get('kind')}/{owner.get('name')}")
+    if len(controllers) > 1:
+        yield FieldError.invalid(
+            "metadata.ownerReferences",
+            owners,
+            f"Only one reference can have Controller set to true. Found: {', '.join(controllers)}",
+        )

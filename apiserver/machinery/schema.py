@@ -1,0 +1,164 @@
+"""The contract in ``openapi/``, loaded: one YAML file per group-version drives everything schema-like.
+
+A file ``openapi/<dir>/<version>.yaml`` holds ``package`` (the prefix of the published names), ``group``, ``version``,
+``kinds`` and ``definitions``. A definition refers to another of its file with ``#/definitions/X`` and to one of
+another file with ``../<dir>/<version>.yaml#/definitions/X``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.structural import REF_PREFIX, Compiler
+from apiserver.machinery.violations import Validator
+
+_GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+
+
+class CatalogueError(Exception):
+    """A schema file that cannot be used; the message names the file and what is wrong with it."""
+
+
+class Schema:
+    """What one version of one kind looks like."""
+
+    def __init__(self, name: str, definitions: dict[str, dict[str, Any]], compiler: Compiler) -> None:
+        """Compile the kind published as ``name``; ``definitions`` holds it and all it refers to."""
+        self.name = name
+        """The published name, such as ``io.kubevirt.v1.VirtualMachine``."""
+        self.document = definitions[name]
+        """The OpenAPI v3 schema of the kind, with references to ``#/components/schemas/…``."""
+        self._root = compiler.root(name)
+        self._validator = Validator(name, definitions)
+
+    def prune(self, obj: dict[str, Any]) -> list[str]:
+        """Drop unknown fields from ``obj``; return their paths, such as ``spec.disks[0].foo``."""
+        return self._root.prune(obj)
+
+    def apply_defaults(self, obj: dict[str, Any]) -> None:
+        """Set absent fields that have a default, and drop nulls of fields that are not nullable, in place."""
+        self._root.apply_defaults(obj)
+
+    def validate(self, obj: dict[str, Any]) -> list[FieldError]:
+        """Return everything in ``obj`` that breaks the schema."""
+        return [*self._validator.errors(obj), *self._root.duplicates(obj, "")]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One schema file as written."""
+
+    path: Path
+    package: str
+    group: str
+    version: str
+    kinds: tuple[str, ...]
+    definitions: dict[str, dict[str, Any]]
+
+    def published(self, name: str) -> str:
+        return f"{self.package}.{name}"
+
+
+class Catalogue:
+    """All schemas of all group-versions."""
+
+    def __init__(self, published: dict[str, dict[str, Any]], kinds: dict[tuple[str, str, str], str]) -> None:
+        """Take all ``published`` definitions by name, and the published name of each group, version and kind."""
+        self._published = published
+        self._kinds = kinds
+        self._compiler = Compiler(published)
+        self._schemas: dict[str, Schema] = {}
+
+    @classmethod
+    def load(cls, directory: Path) -> "Catalogue":
+        """Load every ``<dir>/<version>.yaml`` below ``directory``. Raises CatalogueError."""
+        files = {path: _read(path) for path in sorted(directory.resolve().glob("*/*.yaml"))}
+        published: dict[str, dict[str, Any]] = {}
+        kinds: dict[tuple[str, str, str], str] = {}
+        for file in files.values():
+            for name, schema in file.definitions.items():
+                published[file.published(name)] = _publish(schema, file, files)
+            for kind in file.kinds:
+                kinds[file.group, file.version, kind] = file.published(kind)
+        for (group, version, kind), name in kinds.items():
+            if name not in published:
+                raise CatalogueError(f"{group}/{version}: kind {kind} has no definition")
+            marks = published[name].setdefault(_GROUP_VERSION_KIND, [])
+            marks.append({"group": group, "version": version, "kind": kind})
+        return cls(published, kinds)
+
+    def schema(self, group: str, version: str, kind: str) -> Schema:
+        """Return the schema of a kind, compiled the first time it is asked for. Raises KeyError."""
+        name = self._kinds[group, version, kind]
+        if name not in self._schemas:
+            self._schemas[name] = Schema(name, self._closure([name]), self._compiler)
+        return self._schemas[name]
+
+    def definitions(self, group: str, version: str) -> dict[str, dict[str, Any]]:
+        """Return all that the kinds of a group-version need, by published name, as OpenAPI v3 has it.
+
+        The definitions are shared: callers must not change them.
+        """
+        return self._closure([name for (g, v, _), name in self._kinds.items() if (g, v) == (group, version)])
+
+    def _closure(self, names: list[str]) -> dict[str, dict[str, Any]]:
+        needed: dict[str, dict[str, Any]] = {}
+        ahead = list(names)
+        while ahead:
+            name = ahead.pop()
+            if name not in needed:
+                needed[name] = self._published[name]
+                ahead.extend(ref.removeprefix(REF_PREFIX) for ref in _refs(needed[name]))
+        return dict(sorted(needed.items()))
+
+
+def _read(path: Path) -> _File:
+    try:
+        written = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+        return _File(
+            path=path,
+            package=written["package"],
+            group=written["group"],
+            version=written["version"],
+            kinds=tuple(written.get("kinds") or ()),
+            definitions=written["definitions"],
+        )
+    except (yaml.YAMLError, KeyError, TypeError) as error:
+        raise CatalogueError(f"{path} is not a schema file: {error}") from error
+
+
+def _publish(schema: Any, file: _File, files: dict[Path, _File]) -> Any:
+    """Return ``schema`` with every reference in published form; one with siblings is wrapped in ``allOf``."""
+    if isinstance(schema, list):
+        return [_publish(each, file, files) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    ref = schema.get("$ref")
+    if not isinstance(ref, str):  # also where "$ref" is the name of a property
+        return {key: _publish(each, file, files) for key, each in schema.items()}
+    target = {"$ref": REF_PREFIX + _resolve(ref, file, files)}
+    siblings = {key: each for key, each in schema.items() if key != "$ref"}
+    return {"allOf": [target], **siblings} if siblings else target
+
+
+def _resolve(ref: str, file: _File, files: dict[Path, _File]) -> str:
+    where, _, name = ref.partition("#/definitions/")
+    target = files.get((file.path.parent / where).resolve()) if where else file
+    if target is None or name not in target.definitions:
+        raise CatalogueError(f"{file.path}: {ref} leads nowhere")
+    return target.published(name)
+
+
+def _refs(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        if isinstance(ref := schema.get("$ref"), str):
+            yield ref
+        for each in schema.values():
+            yield from _refs(each)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _refs(each)

@@ -1,0 +1,143 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from apiserver.machinery.schema import Catalogue, CatalogueError, Schema
+
+
+@pytest.fixture
+def zoo(catalogue: Catalogue) -> Schema:
+    return catalogue.schema("zoo.io", "v1", "Zoo")
+
+
+def an_object(**spec: Any) -> dict[str, Any]:
+    return {"apiVersion": "zoo.io/v1", "kind": "Zoo", "metadata": {"name": "a"}, "spec": {"cages": [], **spec}}
+
+
+def told(schema: Schema, obj: dict[str, Any]) -> list[tuple[str, str, str]]:
+    return [(each.reason, each.field, each.message) for each in schema.validate(obj)]
+
+
+def test_pruning_drops_unknown_fields_and_tells_their_paths(zoo: Schema) -> None:
+    obj = an_object(cages=[{"name": "a", "foo": 1, "inner": {"name": "b", "bar": 1}}], foo=1)
+    obj |= {"extra": 1}
+    assert sorted(zoo.prune(obj)) == ["extra", "spec.cages[0].foo", "spec.cages[0].inner.bar", "spec.foo"]
+    assert obj == an_object(cages=[{"name": "a", "inner": {"name": "b"}}])
+
+
+def test_pruning_leaves_preserved_fields_maps_and_embedded_resources(zoo: Schema) -> None:
+    spec = {
+        "anything": {"x": {"y": 1}},
+        "pet": {"apiVersion": "v1", "kind": "Cat", "metadata": {"name": "m"}, "age": 1},
+    }
+    obj = an_object(**spec)
+    obj["metadata"]["labels"] = {"any.key/x": "y"}
+    assert zoo.prune(obj) == []
+    obj["spec"]["pet"]["colour"] = "red"
+    assert zoo.prune(obj) == ["spec.pet.colour"]
+
+
+def test_defaults_are_set_inside_list_items_and_not_shared_between_objects(zoo: Schema) -> None:
+    first, second = an_object(cages=[{"name": "a"}, {"name": "b", "bars": 2}]), an_object(cages=[{"name": "c"}])
+    zoo.apply_defaults(first)
+    zoo.apply_defaults(second)
+    assert first["spec"]["cages"] == [
+        {"name": "a", "bars": 8, "lock": "Shut", "keeper": {"title": "Keeper"}},
+        {"name": "b", "bars": 2, "lock": "Shut", "keeper": {"title": "Keeper"}},
+    ]
+    second["spec"]["cages"][0]["keeper"]["title"] = "Boss"
+    assert first["spec"]["cages"][0]["keeper"]["title"] == "Keeper"
+
+
+def test_nulls_vanish_or_become_the_default_unless_the_field_is_nullable(zoo: Schema) -> None:
+    obj = an_object(open=None, motto=None, cages=[{"name": "a", "bars": None}])
+    obj["metadata"]["creationTimestamp"] = None
+    zoo.apply_defaults(obj)
+    assert "open" not in obj["spec"]
+    assert obj["spec"]["motto"] is None
+    assert obj["spec"]["cages"][0]["bars"] == 8
+    assert zoo.validate(obj) == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason", "field", "message"),
+    [
+        ({"open": "yes"}, "FieldValueTypeInvalid", "spec.open", 'must be of type boolean: "string"'),
+        ({"cages": [{}]}, "FieldValueRequired", "spec.cages[0].name", "Required value"),
+        (
+            {"cages": [{"name": "a", "lock": "Ajar"}]},
+            "FieldValueNotSupported",
+            "spec.cages[0].lock",
+            'Unsupported value: "Ajar": supported values: "Open", "Shut"',
+        ),
+        ({"cages": [{"name": "A"}]}, "FieldValueInvalid", "spec.cages[0].name", "should match '^[a-z]+$'"),
+        ({"cages": [{"name": "aaaaaaaaa"}]}, "FieldValueTooLong", "spec.cages[0].name", "more than 8 characters"),
+        (
+            {"cages": [{"name": "a", "bars": 0}]},
+            "FieldValueInvalid",
+            "spec.cages[0].bars",
+            "greater than or equal to 1",
+        ),
+        ({"cages": [{"name": "a", "bars": 2**31}]}, "FieldValueInvalid", "spec.cages[0].bars", "less than or equal to"),
+        ({"cages": [{"name": c} for c in "abcd"]}, "FieldValueTooMany", "spec.cages", "must have at most 3 items"),
+        (
+            {"cages": [{"name": "a", "size": 1.5}]},
+            "FieldValueTypeInvalid",
+            "spec.cages[0].size",
+            'must be of type integer,string: "number"',
+        ),
+        ({"cages": [{"name": "a"}, {"name": "a"}]}, "FieldValueDuplicate", "spec.cages[1]", '{"name": "a"}'),
+        ({"tags": ["x", "y", "x"]}, "FieldValueDuplicate", "spec.tags[2]", 'Duplicate value: "x"'),
+        ({"pet": {"kind": "Cat"}}, "FieldValueRequired", "spec.pet.apiVersion", "Required value"),
+    ],
+)
+def test_a_broken_rule_is_told_with_its_path_and_reason(
+    zoo: Schema, spec: dict[str, Any], reason: str, field: str, message: str
+) -> None:
+    [error] = told(zoo, an_object(**spec))
+    assert error[:2] == (reason, field)
+    assert message in error[2]
+
+
+def test_several_errors_are_told_at_once_and_a_good_object_has_none(zoo: Schema) -> None:
+    assert len(told(zoo, an_object(open=1, tags=[1], cages=[{}]))) == 3
+    assert told(zoo, an_object(cages=[{"name": "a", "size": "10%"}, {"name": "b", "size": 3}])) == []
+
+
+def test_a_missing_spec_is_required(zoo: Schema) -> None:
+    assert told(zoo, {"metadata": {}}) == [("FieldValueRequired", "spec", "Required value")]
+
+
+def test_published_definitions_are_closed_and_mark_their_kind(catalogue: Catalogue) -> None:
+    definitions = catalogue.definitions("zoo.io", "v1")
+    assert list(definitions) == [
+        "io.k8s.meta.v1.ObjectMeta",
+        *(f"io.zoo.v1.{n}" for n in ("Cage", "Keeper", "Spec", "Zoo")),
+    ]
+    zoo = definitions["io.zoo.v1.Zoo"]
+    assert zoo["x-kubernetes-group-version-kind"] == [{"group": "zoo.io", "version": "v1", "kind": "Zoo"}]
+    assert zoo["properties"]["metadata"] == {"$ref": "#/components/schemas/io.k8s.meta.v1.ObjectMeta"}
+    keeper = definitions["io.zoo.v1.Cage"]["properties"]["keeper"]
+    assert keeper == {"allOf": [{"$ref": "#/components/schemas/io.zoo.v1.Keeper"}], "default": {}}
+
+
+@pytest.mark.parametrize("ref", ["#/definitions/Nothing", "../meta/v9.yaml#/definitions/ObjectMeta"])
+def test_a_reference_that_leads_nowhere_stops_loading(directory: Path, ref: str) -> None:
+    path = directory / "zoo" / "v1.yaml"
+    path.write_text(path.read_text().replace("#/definitions/Spec", ref))
+    with pytest.raises(CatalogueError, match="leads nowhere"):
+        Catalogue.load(directory)
+
+
+def test_a_file_that_is_no_schema_is_named(directory: Path) -> None:
+    (directory / "zoo" / "v2.yaml").write_text("group: zoo.io")
+    with pytest.raises(CatalogueError, match=r"v2\.yaml is not a schema file"):
+        Catalogue.load(directory)
+
+
+def test_a_kind_without_definition_stops_loading(directory: Path) -> None:
+    path = directory / "zoo" / "v1.yaml"
+    path.write_text(path.read_text().replace("kinds: [Zoo]", "kinds: [Zoo, Farm]"))
+    with pytest.raises(CatalogueError, match="kind Farm has no definition"):
+        Catalogue.load(directory)
