@@ -1,0 +1,111 @@
+"""May they: rules per group, in the words of RBAC, and node restriction for agents.
+
+A standalone server has three kinds of callers: administrators (``system:masters``), its own controllers, and node
+agents. Everyone else gets health and version. Source of the node rules: Kubernetes' Node authorizer and
+NodeRestriction admission.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP, NODES_GROUP
+from apiserver.machinery.resource import Caller
+
+ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
+NODE_PREFIX = "system:node:"
+
+
+class Attributes(Protocol):
+    """What authorization looks at (a RequestInfo has it all)."""
+
+    @property
+    def verb(self) -> str: ...  # noqa: D102 - the names are RequestInfo's
+    @property
+    def path(self) -> str: ...  # noqa: D102
+    @property
+    def group(self) -> str: ...  # noqa: D102
+    @property
+    def resource(self) -> str: ...  # noqa: D102
+    @property
+    def subresource(self) -> str: ...  # noqa: D102
+    @property
+    def namespace(self) -> str: ...  # noqa: D102
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def is_resource(self) -> bool: ...  # noqa: D102
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing a group may do; ``*`` stands for everything."""
+
+    group: str
+    resources: frozenset[str]
+    """Plural, or ``plural/subresource``."""
+    verbs: frozenset[str]
+
+    def allows(self, asked: Attributes) -> bool:
+        """Return True when this rule covers the request."""
+        resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
+        return asked.group == self.group and resource in self.resources and asked.verb in self.verbs
+
+
+def _rule(group: str, resources: str, verbs: str) -> Rule:
+    return Rule(group, frozenset(resources.split()), frozenset(verbs.split()))
+
+
+_READ = "get list watch"
+_WRITE = "create update patch delete"
+CONTROLLER_RULES = (
+    _rule("kubevirt.io", "virtualmachines virtualmachineinstances", f"{_READ} {_WRITE} deletecollection"),
+    _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
+    _rule("", "namespaces", f"{_READ} update patch"),
+    _rule("", "nodes", f"{_READ} update patch"),
+    _rule("", "nodes/status namespaces/status", "get update patch"),
+    _rule("", "events", f"{_READ} {_WRITE} deletecollection"),
+    # The garbage collector and the namespace controller empty what they find.
+    _rule("", "configmaps secrets", "list watch get delete deletecollection"),
+    _rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),
+)
+NODE_RULES = (
+    _rule("kubevirt.io", "virtualmachineinstances", "get list watch update patch"),
+    _rule("kubevirt.io", "virtualmachineinstances/status", "get update patch"),
+    _rule("", "nodes", "get list watch create update patch"),
+    _rule("", "nodes/status", "get update patch"),
+    _rule("", "events", "create update patch"),
+    _rule("", "secrets", "get"),
+    _rule("coordination.k8s.io", "leases", "get create update patch"),
+)
+
+
+class Authorizer:
+    """Decides by group."""
+
+    def __init__(self, bound_to: Callable[[str, Attributes], bool]) -> None:
+        """``bound_to(node, asked)`` tells whether an agent's request concerns something bound to its node."""
+        self._bound_to = bound_to
+
+    def allowed(self, caller: Caller, asked: Attributes) -> bool:
+        """Return True when ``caller`` may make the request."""
+        if asked.path.split("?")[0].rstrip("/") in ALWAYS_ALLOWED or MASTERS_GROUP in caller.groups:
+            return True
+        if "system:authenticated" not in caller.groups:
+            return False
+        if not asked.is_resource:
+            return asked.verb in ("get", "head")
+        if CONTROLLERS_GROUP in caller.groups:
+            return any(rule.allows(asked) for rule in CONTROLLER_RULES)
+        if NODES_GROUP in caller.groups and caller.name.startswith(NODE_PREFIX):
+            return self._node_allowed(caller.name.removeprefix(NODE_PREFIX), asked)
+        return False
+
+    def _node_allowed(self, node: str, asked: Attributes) -> bool:
+        if not any(rule.allows(asked) for rule in NODE_RULES):
+            return False
+        if asked.resource in ("nodes", "leases") and asked.verb in ("update", "patch", "get") and asked.name != node:
+            return False
+        if asked.resource in ("virtualmachineinstances", "secrets") and asked.name and asked.verb != "watch":
+            return self._bound_to(node, asked)
+        return True

@@ -1,0 +1,44 @@
+"""What the handlers share: the resources served, the store behind them, and who may do what."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from apiserver.auth.authentication import Authenticator
+from apiserver.auth.authorization import Authorizer
+from apiserver.http.requestinfo import RequestInfo
+from apiserver.machinery import errors
+from apiserver.machinery.resource import Caller, Resource
+from apiserver.machinery.schema import Catalogue
+from apiserver.storage.contract import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """The served API."""
+
+    resources: Mapping[tuple[str, str], Resource]
+    """By group and plural."""
+    store: Store
+    catalogue: Catalogue
+    authenticator: Authenticator
+    authorizer: Authorizer
+
+    def resource(self, info: RequestInfo) -> Resource:
+        """Return the resource a request names, in a version that is served. Raises 404."""
+        resource = self.resources.get((info.group, info.resource))
+        if resource is None or all(version.name != info.version for version in resource.versions):
+            raise errors.no_such_path()
+        if info.namespace and not resource.namespaced:
+            raise errors.no_such_path()
+        if info.subresource and not (info.subresource == "status" and resource.has_status):
+            raise errors.no_such_path()
+        if info.name and resource.namespaced and not info.namespace:
+            raise errors.no_such_path()
+        return resource
+
+
+API = web.AppKey("api", Api)
+INFO = web.RequestKey("info", RequestInfo)
+CALLER = web.RequestKey("caller", Caller)

@@ -1,0 +1,144 @@
+"""The application: one middleware chain, one dispatcher by path.
+
+Authentication, authorization and error answers happen here, for every path alike.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from apiserver.auth.authentication import ANONYMOUS
+from apiserver.http import answers, verbs, watches
+from apiserver.http.api import API, CALLER, INFO, Api
+from apiserver.http.bodies import MAX_BODY_BYTES
+from apiserver.http.discovery import Discovery
+from apiserver.http.health import Health
+from apiserver.http.openapi import OpenApi
+from apiserver.http.requestinfo import RequestInfo, parse
+from apiserver.machinery import errors
+from apiserver.machinery.errors import StatusError
+from apiserver.machinery.resource import Caller
+from apiserver.storage.contract import UnavailableError
+
+log = structlog.get_logger()
+
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Dispatcher:
+    """Sends each request to the part that answers it."""
+
+    def __init__(self, api: Api, health: Health, version: dict[str, str]) -> None:
+        resources = list(api.resources.values())
+        self._discovery = Discovery(resources)
+        self._openapi = OpenApi(resources, api.catalogue, version["gitVersion"])
+        self._health = health
+        self._version = version
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        """Answer one request."""
+        if request[INFO].is_resource:
+            return await verbs.serve(request)
+        if request.method not in ("GET", "HEAD"):
+            raise errors.method_not_allowed(request.method)
+        return await self._serve_document(request)
+
+    async def _serve_document(self, request: web.Request) -> web.StreamResponse:
+        match [part for part in request.path.split("/") if part]:
+            case ["api"] | ["apis"]:
+                return self._discovery.root(request)
+            case ["apis", group]:
+                return self._discovery.group(group)
+            case ["api", version]:
+                return self._discovery.version("", version)
+            case ["apis", group, version]:
+                return self._discovery.version(group, version)
+            case ["openapi", "v2"]:
+                return self._openapi.v2(request)
+            case ["openapi", "v3"]:
+                return self._openapi.v3_root()
+            case ["openapi", "v3", *root]:
+                return self._openapi.v3(request, "/".join(root))
+            case ["version"]:
+                return answers.json(self._version)
+            case ["healthz" | "livez" | "readyz" as check]:
+                return await self._health.answer(request, check)
+            case _:
+                raise errors.no_such_path()
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Turn every failure into a Status."""
+    try:
+        return await handler(request)
+    except StatusError as error:
+        return _failure(error)
+    except UnavailableError as error:
+        log.warning("storage is unavailable", path=request.path, why=str(error))
+        return _failure(errors.unavailable("the database cannot be reached; please try again"))
+    except (web.HTTPException, ConnectionError):
+        raise
+    except Exception:
+        # The last line of defence: the client learns that it is not at fault, the log learns why.
+        log.exception("request failed", method=request.method, path=request.path)
+        return _failure(StatusError(500, "InternalError", "an internal error occurred; the server's log has the cause"))
+
+
+def _failure(error: StatusError) -> web.Response:
+    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else None
+    return answers.json(error.status(), status=error.code, headers=headers)
+
+
+@web.middleware
+async def _access(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    """Find out who asks for what, and whether they may."""
+    api = request.app[API]
+    info = parse(request.method, request.path, request.query)
+    transport = request.transport
+    caller = api.authenticator.caller(transport.get_extra_info("ssl_object") if transport else None)
+    request[INFO], request[CALLER] = info, caller
+    if not api.authorizer.allowed(caller, info):
+        if caller == ANONYMOUS:
+            raise errors.unauthorized()
+        raise _forbidden(caller, info)
+    return await handler(request)
+
+
+@web.middleware
+async def _log_requests(request: web.Request, handler: _Handler) -> web.StreamResponse:
+    started = time.perf_counter()
+    response = await handler(request)
+    log.debug(
+        "request",
+        method=request.method,
+        path=request.path,
+        code=response.status,
+        milliseconds=round((time.perf_counter() - started) * 1000, 2),
+    )
+    return response
+
+
+def _forbidden(caller: Caller, info: RequestInfo) -> StatusError:
+    if not info.is_resource:
+        return errors.forbidden(f'User "{caller.name}" cannot {info.verb} path "{info.path}"')
+    where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
+    qualified = errors.qualified_resource(info.group, info.resource)
+    return errors.forbidden(
+        f'{qualified} is forbidden: User "{caller.name}" cannot {info.verb} resource "{info.resource}" '
+        f'in API group "{info.group}"{where}',
+        group=info.group,
+        resource=info.resource,
+        name=info.name,
+    )
+
+
+def make_app(api: Api, health: Health, version: dict[str, str]) -> web.Application:
+    """Return the application that serves ``api``."""
+    app = web.Application(middlewares=[_log_requests, _errors, _access], client_max_size=MAX_BODY_BYTES)
+    app[API] = api
+    app[watches.STOPPING] = health.stopping
+    app.router.add_route("*", "/{path:.*}", Dispatcher(api, health, version).__call__)
+    return app

@@ -1,0 +1,172 @@
+"""Discovery: which groups, versions and resources are served; in the old form and in the aggregated one.
+
+Everything is built once from the table of resources and answered from memory.
+Source: Kubernetes API concepts, "API Discovery"; KEP-3352.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from apiserver.http.answers import json
+from apiserver.http.negotiation import accepted
+from apiserver.machinery import errors
+from apiserver.machinery.resource import Resource
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+STATUS_VERBS = ("get", "patch", "update")
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
+
+
+class Discovery:
+    """All discovery documents, as bytes."""
+
+    def __init__(self, resources: Iterable[Resource]) -> None:
+        self._groups: dict[str, dict[str, list[Resource]]] = {}
+        for resource in resources:
+            for version in resource.versions:
+                self._groups.setdefault(resource.group, {}).setdefault(version.name, []).append(resource)
+        self._aggregated = {
+            (root, version): _Document(self._aggregated_list(root, version))
+            for root in ("/api", "/apis")
+            for version in ("v2", "v2beta1")
+        }
+
+    def root(self, request: web.Request) -> web.Response:
+        """Answer ``/api`` and ``/apis``."""
+        path = request.path.rstrip("/")
+        for media in accepted(request.headers.get("Accept", "")):
+            if media.wants == "APIGroupDiscoveryList" and media.parameters.get("g") == "apidiscovery.k8s.io":
+                version = media.parameters.get("v", "")
+                if document := self._aggregated.get((path, version)):
+                    return document.answer(request, AGGREGATED.format(version=version))
+            elif not media.wants:
+                break
+        return json(self._legacy_core() if path == "/api" else self._legacy_groups(), headers={"Vary": "Accept"})
+
+    def group(self, group: str) -> web.Response:
+        """Answer ``/apis/GROUP``. Raises 404."""
+        if not group or group not in self._groups:
+            raise errors.no_such_path()
+        return json({"kind": "APIGroup", "apiVersion": "v1", **self._group(group)})
+
+    def version(self, group: str, version: str) -> web.Response:
+        """Answer ``/api/VERSION`` and ``/apis/GROUP/VERSION``. Raises 404."""
+        resources = self._groups.get(group, {}).get(version)
+        if resources is None:
+            raise errors.no_such_path()
+        return json(
+            {
+                "kind": "APIResourceList",
+                "apiVersion": "v1",
+                "groupVersion": f"{group}/{version}" if group else version,
+                "resources": [entry for resource in resources for entry in _legacy_entries(resource)],
+            }
+        )
+
+    def _legacy_core(self) -> dict[str, Any]:
+        return {
+            "kind": "APIVersions",
+            "versions": list(self._groups.get("", {})),
+            "serverAddressByClientCIDRs": [{"clientCIDR": "0.0.0.0/0", "serverAddress": ""}],
+        }
+
+    def _legacy_groups(self) -> dict[str, Any]:
+        return {
+            "kind": "APIGroupList",
+            "apiVersion": "v1",
+            "groups": [self._group(g) for g in self._groups if g],
+        }
+
+    def _group(self, group: str) -> dict[str, Any]:
+        versions = [{"groupVersion": f"{group}/{version}", "version": version} for version in self._groups[group]]
+        return {"name": group, "versions": versions, "preferredVersion": versions[0]}
+
+    def _aggregated_list(self, root: str, version: str) -> dict[str, Any]:
+        groups = [group for group in self._groups if bool(group) == (root == "/apis")]
+        return {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": [
+                {
+                    "metadata": {"name": group, "creationTimestamp": None},
+                    "versions": [
+                        {
+                            "version": name,
+                            "resources": [_aggregated_entry(resource, name) for resource in resources],
+                            "freshness": "Current",
+                        }
+                        for name, resources in self._groups[group].items()
+                    ],
+                }
+                for group in groups
+            ],
+        }
+
+
+class _Document:
+    """One document with its strong ETag."""
+
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._body = orjson.dumps(content)
+        self._etag = '"' + hashlib.sha256(self._body).hexdigest().upper() + '"'
+
+    def answer(self, request: web.Request, content_type: str) -> web.Response:
+        headers = {"ETag": self._etag, "Vary": "Accept", "Content-Type": content_type}
+        if request.headers.get("If-None-Match") == self._etag:
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=self._body, headers=headers)
+
+
+def _legacy_entries(resource: Resource) -> list[dict[str, Any]]:
+    entry: dict[str, Any] = {
+        "name": resource.plural,
+        "singularName": resource.singular,
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(VERBS),
+        "storageVersionHash": _storage_version_hash(resource),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if not resource.has_status:
+        return [entry]
+    status = {
+        "name": f"{resource.plural}/status",
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": resource.kind,
+        "verbs": list(STATUS_VERBS),
+    }
+    return [entry, status]
+
+
+def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
+    kind = {"group": resource.group, "version": version, "kind": resource.kind}
+    entry: dict[str, Any] = {
+        "resource": resource.plural,
+        "responseKind": kind,
+        "scope": "Namespaced" if resource.namespaced else "Cluster",
+        "singularResource": resource.singular,
+        "verbs": list(VERBS),
+    }
+    if resource.short_names:
+        entry["shortNames"] = list(resource.short_names)
+    if resource.categories:
+        entry["categories"] = list(resource.categories)
+    if resource.has_status:
+        entry["subresources"] = [{"subresource": "status", "responseKind": kind, "verbs": list(STATUS_VERBS)}]
+    return entry
+
+
+def _storage_version_hash(resource: Resource) -> str:
+    """Return a short opaque value that changes with the stored version (``discovery.StorageVersionHash``)."""
+    digest = hashlib.sha256(f"{resource.group}/{resource.hub.name}/{resource.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()

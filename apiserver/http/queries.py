@@ -1,0 +1,89 @@
+"""Query parameters and DeleteOptions bodies, checked and turned into the registry's options."""
+
+from collections.abc import Mapping
+
+from apiserver.http.bodies import parse_object
+from apiserver.http.requestinfo import RequestInfo
+from apiserver.machinery import errors
+from apiserver.machinery.resource import Caller, Resource
+from apiserver.machinery.selectors import parse_field_selector, parse_label_selector
+from apiserver.registry.options import DeleteOptions, FieldValidation, ListOptions, WriteOptions
+from apiserver.registry.selection import Selects, all_of
+
+
+def selection(resource: Resource, query: Mapping[str, str], name: str = "") -> Selects | None:
+    """Return what the label and field selectors of a request select together. Raises 400."""
+    wanted: list[Selects] = []
+    if labels := query.get("labelSelector"):
+        wanted.append(parse_label_selector(labels).matches)
+    if fields := query.get("fieldSelector"):
+        wanted.append(parse_field_selector(fields, resource.selectable_fields).matches)
+    if name:
+        wanted.append(parse_field_selector(f"metadata.name={name}").matches)
+    return all_of(wanted)
+
+
+def list_options(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> ListOptions:
+    """Return the options of a list. Raises 400."""
+    return ListOptions(
+        namespace=info.namespace or None,
+        selects=selection(resource, query),
+        resource_version=query.get("resourceVersion", ""),
+        resource_version_match=query.get("resourceVersionMatch", ""),
+        limit=number(query, "limit") or 0,
+        continue_token=query.get("continue", ""),
+    )
+
+
+def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -> WriteOptions:
+    """Return the options of a write. Raises 400."""
+    validation = query.get("fieldValidation", FieldValidation.WARN)
+    if validation not in list(FieldValidation):
+        raise errors.bad_request(f"fieldValidation {validation!r} is not one of {', '.join(FieldValidation)}")
+    return WriteOptions(
+        caller=caller,
+        version=info.version,
+        subresource=info.subresource,
+        dry_run=_dry_run(query.get("dryRun")),
+        field_validation=FieldValidation(validation),
+    )
+
+
+def delete_options(query: Mapping[str, str], body: bytes) -> DeleteOptions:
+    """Return the options of a delete, from its body or its query. Raises 400."""
+    options = parse_object(body) if body else {}
+    preconditions = options.get("preconditions") or {}
+    grace = options.get("gracePeriodSeconds", number(query, "gracePeriodSeconds"))
+    if grace is not None and (not isinstance(grace, int) or grace < 0):
+        raise errors.bad_request("gracePeriodSeconds must be a number of seconds, 0 or more")
+    propagation = options.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
+    if propagation not in ("Background", "Foreground"):
+        raise errors.bad_request(f"propagationPolicy {propagation!r} is not supported; use Background")
+    dry_run = options.get("dryRun") or query.get("dryRun")
+    return DeleteOptions(
+        grace_period_seconds=grace,
+        precondition_uid=preconditions.get("uid"),
+        precondition_resource_version=preconditions.get("resourceVersion"),
+        dry_run=_dry_run(dry_run[0] if isinstance(dry_run, list) else dry_run),
+    )
+
+
+def number(query: Mapping[str, str], name: str) -> int | None:
+    """Return a query parameter that must be a whole number, or None when it is absent. Raises 400."""
+    text = query.get(name)
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise errors.bad_request(f"{name} must be a whole number, 0 or more; it is {text!r}")
+    return int(text)
+
+
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """Return a boolean query parameter as Kubernetes reads it."""
+    return query.get(name, "").lower() in ("1", "true")
+
+
+def _dry_run(value: str | None) -> bool:
+    if value not in (None, "", "All"):
+        raise errors.bad_request(f"dryRun {value!r} is not supported; the only value is All")
+    return value == "All"

@@ -1,0 +1,75 @@
+"""What a request asks for, read from its method, path and query.
+
+Source: ``k8s.io/apiserver/pkg/endpoints/request.RequestInfo``; authorization uses the same words.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_VERBS = {
+    "GET": "get",
+    "HEAD": "get",
+    "POST": "create",
+    "PUT": "update",
+    "PATCH": "patch",
+    "DELETE": "delete",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo:
+    """One request in the terms of authorization."""
+
+    verb: str
+    """get, list, watch, create, update, patch, delete, deletecollection; the lower-case method elsewhere."""
+    path: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    """Plural; empty when the path is not a resource's."""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def is_resource(self) -> bool:
+        """True for paths of API objects, False for discovery, health, OpenAPI."""
+        return bool(self.resource)
+
+
+def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
+    """Return what ``method`` on ``path`` asks for."""
+    parts = [part for part in path.split("/") if part]
+    match parts:
+        case ["api", version, *rest] if rest:
+            group = ""
+        case ["apis", group, version, *rest] if rest:
+            pass
+        case _:
+            return RequestInfo(verb=method.lower(), path=path)
+    namespace = ""
+    # /namespaces/NAME is the namespace itself; /namespaces/NAME/RESOURCE lies in it.
+    if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
+        namespace, rest = rest[1], rest[2:]
+    resource, name, subresource = (*rest, "", "")[:3]
+    if len(rest) > 3:
+        return RequestInfo(verb=method.lower(), path=path)
+    return RequestInfo(
+        verb=_verb(method, name, query),
+        path=path,
+        group=group,
+        version=version,
+        resource=resource,
+        subresource=subresource,
+        namespace=namespace,
+        name=name,
+    )
+
+
+def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
+    verb = _VERBS.get(method, method.lower())
+    if verb == "get" and query.get("watch") in ("1", "true", "True"):
+        return "watch"
+    if name:
+        return verb
+    return {"get": "list", "delete": "deletecollection"}.get(verb, verb)

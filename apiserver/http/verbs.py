@@ -1,0 +1,106 @@
+"""The verbs on resources: query and body in, registry call, representation out."""
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from apiserver.http import answers, bodies
+from apiserver.http.api import API, CALLER, INFO, Api
+from apiserver.http.queries import delete_options, list_options, write_options
+from apiserver.http.requestinfo import RequestInfo
+from apiserver.http.watches import stream
+from apiserver.machinery import errors
+from apiserver.machinery.patch import apply_patch
+from apiserver.machinery.resource import Object, Resource
+from apiserver.registry import reading, writing
+from apiserver.registry.namespaces import require_active_namespace
+
+
+async def serve(request: web.Request) -> web.StreamResponse:
+    """Answer any request whose path names a resource."""
+    api, info = request.app[API], request[INFO]
+    resource = api.resource(info)
+    handler = _HANDLERS.get(info.verb)
+    if handler is None or (info.subresource and info.verb not in ("get", "update", "patch")):
+        raise errors.method_not_allowed(request.method)
+    if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
+        raise errors.method_not_allowed(request.method)
+    return await handler(request, api, resource, info)
+
+
+async def _get(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    record = await reading.get(resource, api.store, info.namespace, info.name)
+    return answers.one(request, resource, info.version, record)
+
+
+async def _list(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
+    return answers.many(request, resource, info.version, page)
+
+
+async def _watch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    return await stream(request, api, resource, info)
+
+
+async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    obj = await bodies.read_object(request)
+    options = write_options(info, request.query, request[CALLER])
+    if resource.namespaced:
+        await require_active_namespace(api.store, info.namespace)
+    record = await writing.create(resource, api.store, info.namespace, obj, options)
+    return answers.one(request, resource, info.version, record, status=201, warnings=options.warnings)
+
+
+async def _update(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    obj = await bodies.read_object(request)
+    options = write_options(info, request.query, request[CALLER])
+    record = await writing.update(resource, api.store, info.namespace, info.name, obj, options)
+    return answers.one(request, resource, info.version, record, warnings=options.warnings)
+
+
+async def _patch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    body = await bodies.read_bytes(request)
+    options = write_options(info, request.query, request[CALLER])
+
+    def apply(current: Object) -> Object:
+        return apply_patch(request.content_type, body, current)
+
+    record = await writing.patch(resource, api.store, info.namespace, info.name, apply, options)
+    return answers.one(request, resource, info.version, record, warnings=options.warnings)
+
+
+async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    options = delete_options(request.query, await bodies.read_bytes(request))
+    write = write_options(info, request.query, request[CALLER])
+    deleted = await writing.delete(resource, api.store, info.namespace, info.name, options, write)
+    if not deleted.gone:
+        return answers.one(request, resource, info.version, deleted.record)
+    return answers.success(resource, deleted.record)
+
+
+async def _delete_collection(
+    request: web.Request, api: Api, resource: Resource, info: RequestInfo
+) -> web.StreamResponse:
+    options = delete_options(request.query, await bodies.read_bytes(request))
+    write = write_options(info, request.query, request[CALLER])
+    page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
+    for record in page.records:
+        try:
+            await writing.delete(resource, api.store, record.key.namespace, record.key.name, options, write)
+        except errors.StatusError as error:
+            if error.code != 404:  # somebody else deleted it first: as good
+                raise
+    return answers.many(request, resource, info.version, page)
+
+
+_Handler = Callable[[web.Request, Api, Resource, RequestInfo], "answers.Answer"]
+_HANDLERS: dict[str, _Handler] = {
+    "get": _get,
+    "list": _list,
+    "watch": _watch,
+    "create": _create,
+    "update": _update,
+    "patch": _patch,
+    "delete": _delete,
+    "deletecollection": _delete_collection,
+}

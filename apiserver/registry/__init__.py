@@ -1,0 +1,1 @@
+"""The verbs of the Kubernetes API on one resource: machinery and storage joined, without HTTP."""

@@ -1,0 +1,105 @@
+"""From a request's object to a hub object fit to store: identity, unknown fields, defaults, schema, conversion.
+
+The order is Kubernetes' (``k8s.io/apiserver/pkg/registry/rest``): decode, prune, default, check, convert, prepare,
+validate. Nothing here touches storage.
+"""
+
+import uuid
+from collections.abc import Iterable
+
+from apiserver.machinery import errors
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import timestamp, validate_metadata
+from apiserver.machinery.resource import Conversion, Object, Resource
+from apiserver.registry.options import FieldValidation, WriteOptions
+
+
+def check_identity(resource: Resource, obj: Object, options: WriteOptions, namespace: str, name: str | None) -> None:
+    """Check that the object is what and where the URL says, and complete what the object leaves out.
+
+    Raises 400.
+    """
+    api_version = resource.api_version(options.version)
+    for key, expected in (("apiVersion", api_version), ("kind", resource.kind)):
+        if obj.setdefault(key, expected) != expected:
+            raise errors.bad_request(
+                f"the {key} of the data ({obj[key]}) does not match the expected {key} ({expected}) of the request"
+            )
+    metadata = obj.setdefault("metadata", {})
+    if not isinstance(metadata, dict):
+        raise errors.bad_request("metadata must be an object")
+    if metadata.get("namespace") in (None, "") and namespace:
+        metadata["namespace"] = namespace
+    if metadata.get("namespace", "") != namespace:
+        raise errors.bad_request(
+            f"the namespace of the provided object does not match the namespace sent on the request ({namespace})"
+        )
+    if not resource.namespaced:
+        metadata.pop("namespace", None)
+    if name is not None and metadata.setdefault("name", name) != name:
+        raise errors.bad_request(
+            f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+        )
+
+
+def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Object | None) -> Object:
+    """Prune, default and check ``obj`` in its own version, then return it in the hub version.
+
+    Raises 400 for unknown fields under Strict validation and 422 for everything the schema refuses.
+    """
+    version = resource.version(options.version)
+    _report_unknown(version.schema.prune(obj), options)
+    version.schema.apply_defaults(obj)
+    _refuse(resource, obj, version.schema.validate(obj))
+    hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
+    hub["apiVersion"] = resource.api_version(resource.hub.name)
+    for server_owned in ("selfLink", "managedFields"):
+        hub["metadata"].pop(server_owned, None)
+    return hub
+
+
+def _converted(resource: Resource, conversion: Conversion, obj: Object, current: Object | None) -> Object:
+    hub = conversion.to_hub(obj, current)
+    hub["apiVersion"] = resource.api_version(resource.hub.name)
+    resource.hub.schema.apply_defaults(hub)
+    _refuse(resource, hub, resource.hub.schema.validate(hub))
+    return hub
+
+
+def _report_unknown(unknown: list[str], options: WriteOptions) -> None:
+    texts = [f'unknown field "{path}"' for path in unknown]
+    match options.field_validation:
+        case FieldValidation.STRICT if texts:
+            raise errors.bad_request(f"strict decoding error: {', '.join(texts)}")
+        case FieldValidation.WARN:
+            options.warnings.extend(texts)
+        case _:
+            return
+
+
+def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
+    """Give a new hub object its identity and whatever its kind's strategy decides; then judge it. Raises 422."""
+    metadata = hub["metadata"]
+    for server_owned in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
+        metadata.pop(server_owned, None)
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = timestamp()
+    if resource.has_generation:
+        metadata["generation"] = 1
+    if resource.has_status:
+        hub.pop("status", None)
+    resource.strategy.prepare_for_create(hub, options.caller)
+    judge(resource, hub, resource.strategy.validate(hub, options.caller), options)
+
+
+def judge(resource: Resource, hub: Object, found: Iterable[FieldError], options: WriteOptions) -> None:
+    """Raise 422 with everything wrong with ``hub``: its metadata, and what the strategy ``found``."""
+    _refuse(resource, hub, [*validate_metadata(hub["metadata"]), *found])
+    options.warnings.extend(resource.strategy.warnings(hub))
+
+
+def _refuse(resource: Resource, obj: Object, found: list[FieldError]) -> None:
+    if found:
+        metadata = obj["metadata"]
+        name = metadata.get("name") or metadata.get("generateName", "")
+        raise errors.invalid(resource.group, resource.kind, str(name), found)

@@ -1,0 +1,49 @@
+"""Records to objects and back: what is stored, and how each version shows it.
+
+Stored bytes are the hub version without ``metadata.resourceVersion``, which is the record's revision. Every form is
+built once per record and shared by all readers, who must not change it.
+"""
+
+from typing import Any
+
+import orjson
+
+from apiserver.machinery.resource import Object, Resource
+from apiserver.storage.contract import Record
+
+
+def stored_body(hub: Object) -> bytes:
+    """Return the bytes to store for a hub object."""
+    metadata = {key: value for key, value in hub["metadata"].items() if key != "resourceVersion"}
+    return orjson.dumps({**hub, "metadata": metadata})
+
+
+def hub_object(record: Record) -> Object:
+    """Return the record's object in the hub version, with its resourceVersion."""
+    return record.form("hub", _decode)
+
+
+def versioned_object(record: Record, resource: Resource, version: str) -> Object:
+    """Return the record's object as ``version`` shows it."""
+
+    def build(record: Record) -> Object:
+        hub = hub_object(record)
+        conversion = resource.version(version).conversion
+        shown = dict(hub) if conversion is None else conversion.from_hub(hub)
+        shown["apiVersion"] = resource.api_version(version)
+        return shown
+
+    if version == resource.hub.name:
+        return hub_object(record)
+    return record.form(f"object {version}", build)
+
+
+def encoded(record: Record, resource: Resource, version: str) -> bytes:
+    """Return the record's object as JSON in ``version``."""
+    return record.form(f"json {version}", lambda record: orjson.dumps(versioned_object(record, resource, version)))
+
+
+def _decode(record: Record) -> dict[str, Any]:
+    obj = orjson.loads(record.body)
+    obj["metadata"]["resourceVersion"] = str(record.revision)
+    return obj

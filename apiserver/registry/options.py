@@ -1,0 +1,53 @@
+"""What a request may ask for beside its object, parsed and named as Kubernetes' query parameters are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from apiserver.machinery.resource import Caller, Object
+
+
+class FieldValidation(StrEnum):
+    """What to do with unknown and duplicate fields (KEP-2885)."""
+
+    IGNORE = "Ignore"
+    WARN = "Warn"
+    STRICT = "Strict"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """How to write."""
+
+    caller: Caller
+    version: str
+    """The served version in which the object comes and goes."""
+    subresource: str = ""
+    """Empty or ``status``."""
+    dry_run: bool = False
+    field_validation: FieldValidation = FieldValidation.WARN
+    warnings: list[str] = field(default_factory=list[str])
+    """Texts for Warning headers; the registry appends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteOptions:
+    """``meta/v1.DeleteOptions``."""
+
+    grace_period_seconds: int | None = None
+    precondition_uid: str | None = None
+    precondition_resource_version: str | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListOptions:
+    """Which objects, as of when, and how many."""
+
+    namespace: str | None = None
+    selects: Callable[[Object], bool] | None = None
+    """Label and field selectors, compiled; None selects everything."""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    limit: int = 0
+    continue_token: str = ""

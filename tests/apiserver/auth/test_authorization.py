@@ -1,0 +1,82 @@
+"""Administrators may everything; controllers and agents only their part; nobody else anything."""
+
+import pytest
+
+from apiserver.auth.authentication import ANONYMOUS, from_subject
+from apiserver.auth.authorization import Attributes, Authorizer
+from apiserver.auth.nodebinding import secret_names
+from apiserver.http.requestinfo import parse
+from apiserver.machinery.resource import Caller
+
+AUTHENTICATED = "system:authenticated"
+ADMIN = Caller("admin", frozenset({"system:masters", AUTHENTICATED}))
+CONTROLLERS = Caller("system:virtplane-controllers", frozenset({"system:virtplane:controllers", AUTHENTICATED}))
+NODE = Caller("system:node:one", frozenset({"system:nodes", AUTHENTICATED}))
+STRANGER = Caller("eve", frozenset({AUTHENTICATED}))
+
+VMIS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances"
+
+
+def bound_to_one(node: str, asked: Attributes) -> bool:
+    return node == "one" and asked.name == "mine"
+
+
+AUTHORIZER = Authorizer(bound_to_one)
+
+TABLE = [
+    (ADMIN, "DELETE", "/api/v1/nodes/one", True),
+    (STRANGER, "GET", "/api/v1/configmaps", False),
+    (STRANGER, "GET", "/apis", True),
+    (ANONYMOUS, "GET", "/apis", False),
+    (ANONYMOUS, "GET", "/healthz", True),
+    (ANONYMOUS, "GET", "/version", True),
+    (ANONYMOUS, "GET", "/api/v1/namespaces", False),
+    (CONTROLLERS, "POST", VMIS, True),
+    (CONTROLLERS, "GET", "/api/v1/namespaces/default/secrets/any", True),
+    (CONTROLLERS, "POST", "/api/v1/namespaces/default/secrets", False),
+    (NODE, "PATCH", f"{VMIS}/mine/status", True),
+    (NODE, "PATCH", f"{VMIS}/others/status", False),
+    (NODE, "DELETE", f"{VMIS}/mine", False),
+    (NODE, "POST", VMIS, False),
+    (NODE, "GET", "/api/v1/namespaces/default/secrets/mine", True),
+    (NODE, "GET", "/api/v1/namespaces/default/secrets/others", False),
+    (NODE, "GET", "/api/v1/namespaces/default/secrets", False),
+    (NODE, "PUT", "/api/v1/nodes/one", True),
+    (NODE, "PUT", "/api/v1/nodes/two", False),
+    (NODE, "PATCH", "/api/v1/nodes/two/status", False),
+    (NODE, "PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/two", False),
+    (NODE, "GET", "/apis/kubevirt.io/v1/namespaces/default/virtualmachines", False),
+]
+
+
+@pytest.mark.parametrize(("caller", "method", "path", "allowed"), TABLE)
+def test_each_caller_may_do_its_part_only(caller: Caller, method: str, path: str, allowed: bool) -> None:  # noqa: FBT001 - a table's column
+    assert AUTHORIZER.allowed(caller, parse(method, path, {})) is allowed
+
+
+def test_a_certificate_names_user_and_groups() -> None:
+    subject = ((("organizationName", "system:nodes"),), (("commonName", "system:node:one"),))
+    caller = from_subject({"subject": subject})
+    assert caller.name == "system:node:one"
+    assert caller.groups == {"system:nodes", AUTHENTICATED}
+    assert caller.system
+
+
+def test_a_certificate_without_a_name_is_anonymous() -> None:
+    assert from_subject({"subject": ()}) == ANONYMOUS
+
+
+def test_the_secrets_of_an_instance_are_those_its_spec_mentions() -> None:
+    instance = {
+        "spec": {
+            "volumes": [
+                {
+                    "name": "a",
+                    "cloudInitNoCloud": {"secretRef": {"name": "user"}, "networkDataSecretRef": {"name": "net"}},
+                },
+                {"name": "b", "containerDisk": {"image": "x", "imagePullSecret": "pull"}},
+                {"name": "c", "secret": {"secretName": "files"}},
+            ]
+        }
+    }
+    assert secret_names(instance) == {"user", "net", "pull", "files"}

@@ -1,0 +1,37 @@
+"""Paths and methods, read as authorization reads them."""
+
+import pytest
+
+from apiserver.http.requestinfo import parse
+
+CASES = [
+    ("GET", "/api/v1/namespaces", {}, ("list", "", "namespaces", "", "", "")),
+    ("GET", "/api/v1/namespaces/default", {}, ("get", "", "namespaces", "", "", "default")),
+    ("PUT", "/api/v1/namespaces/default/status", {}, ("update", "", "namespaces", "status", "", "default")),
+    ("GET", "/api/v1/namespaces/default/configmaps", {}, ("list", "", "configmaps", "", "default", "")),
+    ("DELETE", "/api/v1/namespaces/a/configmaps", {}, ("deletecollection", "", "configmaps", "", "a", "")),
+    ("GET", "/api/v1/configmaps", {"watch": "true"}, ("watch", "", "configmaps", "", "", "")),
+    (
+        "PATCH",
+        "/apis/kubevirt.io/v1/namespaces/a/virtualmachines/b/status",
+        {},
+        ("patch", "kubevirt.io", "virtualmachines", "status", "a", "b"),
+    ),
+    (
+        "POST",
+        "/apis/kubevirt.io/v1/namespaces/a/virtualmachines",
+        {},
+        ("create", "kubevirt.io", "virtualmachines", "", "a", ""),
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "query", "expected"), CASES)
+def test_a_path_says_what_is_asked(method: str, path: str, query: dict[str, str], expected: tuple[str, ...]) -> None:
+    info = parse(method, path, query)
+    assert (info.verb, info.group, info.resource, info.subresource, info.namespace, info.name) == expected
+
+
+@pytest.mark.parametrize("path", ["/", "/api", "/apis", "/apis/kubevirt.io", "/apis/kubevirt.io/v1", "/healthz"])
+def test_documents_are_no_resources(path: str) -> None:
+    assert not parse("GET", path, {}).is_resource
