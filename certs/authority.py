@@ -1,0 +1,105 @@
+"""Certificate authorities and what they issue: ECDSA P-256, clock skew allowed for.
+
+Source: RFC 5280; Kubernetes' "PKI certificates and requirements" for subjects and key usages.
+"""
+
+import ipaddress
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from certs.pair import Pair
+
+AUTHORITY_LIFETIME = timedelta(days=3650)
+LEAF_LIFETIME = timedelta(days=365)
+CLOCK_SKEW = timedelta(minutes=10)
+"""Certificates are valid from a little before they are made: not all clocks agree."""
+
+
+def make_authority(common_name: str) -> Pair:
+    """Make a self-signed authority that may issue leaves and nothing else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _subject(common_name)
+    usage = _key_usage(signs_certificates=True)
+    builder = (
+        _builder(subject, subject, key.public_key(), AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(usage, critical=True)
+    )
+    return Pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def issue_server(authority: Pair, common_name: str, names: Sequence[str]) -> Pair:
+    """Issue a serving certificate for DNS names and IP addresses."""
+    alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
+    return _issue(authority, _subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+
+
+def issue_client(authority: Pair, user: str, groups: Sequence[str] = ()) -> Pair:
+    """Issue a certificate that says to the API server: I am ``user`` and belong to ``groups``."""
+    return _issue(authority, _subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None)
+
+
+def _issue(
+    authority: Pair,
+    subject: x509.Name,
+    usage: x509.ObjectIdentifier,
+    alternatives: x509.SubjectAlternativeName | None,
+) -> Pair:
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        _builder(subject, authority.certificate.subject, key.public_key(), LEAF_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
+    )
+    if alternatives is not None:
+        builder = builder.add_extension(alternatives, critical=False)
+    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
+    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)

@@ -1,0 +1,57 @@
+"""A certificate with its key, in memory and in files."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate and the key that belongs to it."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def certificate_pem(self) -> bytes:
+        """The certificate in PEM."""
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def key_pem(self) -> bytes:
+        """The key in PEM (PKCS #8), not encrypted."""
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def save(self, directory: Path, name: str) -> None:
+        """Write ``NAME.crt`` and ``NAME.key`` (mode 0600), each atomically."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write(directory / f"{name}.key", self.key_pem, 0o600)
+        _write(directory / f"{name}.crt", self.certificate_pem, 0o644)
+
+    @classmethod
+    def load(cls, directory: Path, name: str) -> Self:
+        """Read what ``save`` wrote. Raises FileNotFoundError, ValueError for files that are no such pair."""
+        certificate = x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
+        key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+            raise ValueError(f"{directory / name}.key is not the key of {name}.crt")
+        return cls(certificate, key)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace ``path`` in one step, so that no reader ever sees half a file or a key that others may read."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
