@@ -50,7 +50,7 @@ TABLE = [
 
 
 @pytest.mark.parametrize(("caller", "method", "path", "allowed"), TABLE)
-def test_each_caller_may_do_its_part_only(caller: Caller, method: str, path: str, allowed: bool) -> None:  # noqa: FBT001 - a table's column
+def test_each_caller_may_do_its_part_only(caller: Caller, method: str, path: str, allowed: bool) -> None:
     assert AUTHORIZER.allowed(caller, parse(method, path, {})) is allowed
 
 

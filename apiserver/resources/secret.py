@@ -1,0 +1,67 @@
+"""Secret: keys and values for those who need them."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
+from apiserver.machinery.schema import Catalogue
+
+COLUMNS = (
+    Column(name="Type", json_path=".type"),
+    Column(name="Age", json_path=".metadata.creationTimestamp", type="date"),
+)
+
+
+class SecretStrategy(Strategy):
+    """Plain text goes in and base64 comes out; the type stays what it was."""
+
+    def prepare_for_create(self, new: Object, caller: Caller) -> None:
+        """Encode ``stringData``; a Secret without a type is Opaque."""
+        new.setdefault("type", "Opaque")
+        _encode(new)
+
+    def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Encode ``stringData``."""
+        new.setdefault("type", old.get("type", "Opaque"))
+        _encode(new)
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield the keys whose values are not base64, never the values."""
+        for key, value in new.get("data", {}).items():
+            try:
+                base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError):
+                yield FieldError(
+                    "FieldValueInvalid", f"data[{key}]", "Invalid value: must be base64; or use stringData"
+                )
+
+    def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield also changes of what cannot change."""
+        yield from self.validate(new, caller)
+        if new["type"] != old["type"]:
+            yield FieldError.invalid("type", new["type"], "field is immutable")
+        if old.get("immutable") and (new.get("data") != old.get("data") or not new.get("immutable")):
+            yield FieldError.forbidden("data", "field is immutable when `immutable` is set")
+
+
+def _encode(new: Object) -> None:
+    plain = new.pop("stringData", None) or {}
+    if plain:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+        new["data"] = {**(new.get("data") or {}), **encoded}
+
+
+def resource(catalogue: Catalogue) -> Resource:
+    """Define the kind."""
+    return Resource(
+        group="",
+        kind="Secret",
+        plural="secrets",
+        singular="secret",
+        namespaced=True,
+        versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Secret"), columns=COLUMNS),),
+        strategy=SecretStrategy(),
+        selectable_fields=("type",),
+    )

@@ -1,0 +1,140 @@
+"""The server process: storage, resources and HTTP put together, started in order and stopped in the opposite one."""
+
+import asyncio
+import platform
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.metadata import version as distribution_version
+from pathlib import Path
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+import openapi
+from apiserver.auth.authentication import Authenticator
+from apiserver.auth.authorization import Attributes, Authorizer
+from apiserver.auth.nodebinding import INSTANCES, is_bound
+from apiserver.http.api import Api
+from apiserver.http.app import make_app
+from apiserver.http.health import Health
+from apiserver.machinery.resource import Caller
+from apiserver.machinery.schema import Catalogue
+from apiserver.registry import writing
+from apiserver.registry.codec import hub_object
+from apiserver.registry.options import WriteOptions
+from apiserver.resources import resources
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.compaction import Compactor
+from apiserver.storage.contract import Key, NotFoundError
+from apiserver.storage.sql import SqlLog
+from certs.contexts import serving_context
+
+log = structlog.get_logger()
+
+NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane")
+INSTANCES_STORAGE = f"{INSTANCES}.kubevirt.io"
+SHUTDOWN_SECONDS = 10.0
+KUBERNETES_VERSION = ("1", "32")
+"""The Kubernetes API level that clients may expect."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run a server."""
+
+    address: str
+    port: int
+    database_url: str
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Serve until ``stop`` is set, then finish what is under way. Raises OSError when the port is taken."""
+    async with AsyncExitStack() as stack:
+        sql = await stack.enter_async_context(SqlLog(options.database_url))
+        cache = await stack.enter_async_context(WatchCache(sql))
+        await stack.enter_async_context(Compactor(sql))
+        health = Health({"storage": lambda: _reach(cache)})
+        api = make_api(cache)
+        await _ensure_namespaces(api)
+        tls = serving_context(options.certificate, options.key, options.client_ca)
+        await _serve(stack, make_app(api, health, product_version()), options, tls)
+        log.info("serving", address=options.address, port=options.port)
+        await stop.wait()
+        health.stopping.set()
+        log.info("stopping")
+
+
+def make_api(cache: WatchCache) -> Api:
+    """Return the API that serves everything in ``openapi/`` from ``cache``."""
+    catalogue = Catalogue.load(openapi.DIRECTORY)
+    served = {(resource.group, resource.plural): resource for resource in resources(catalogue)}
+    instances = _CachedInstances(cache)
+
+    def bound_to(node: str, asked: Attributes) -> bool:
+        return is_bound(instances, node, asked.resource, asked.namespace, asked.name)
+
+    return Api(
+        resources=served,
+        store=cache,
+        catalogue=catalogue,
+        authenticator=Authenticator(),
+        authorizer=Authorizer(bound_to),
+    )
+
+
+def product_version() -> dict[str, str]:
+    """Return the ``version.Info`` that ``/version`` answers."""
+    major, minor = KUBERNETES_VERSION
+    return {
+        "major": major,
+        "minor": minor,
+        "gitVersion": f"v{major}.{minor}.0+virtplane-{distribution_version('virtplane')}",
+        "gitCommit": "",
+        "gitTreeState": "",
+        "buildDate": "1970-01-01T00:00:00Z",
+        "goVersion": "",
+        "compiler": platform.python_implementation(),
+        "platform": f"linux/{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(platform.machine(), platform.machine()) }",
+    }
+
+
+async def _serve(stack: AsyncExitStack, app: web.Application, options: Options, tls: ssl.SSLContext) -> None:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, options.address, options.port, ssl_context=tls, reuse_address=True).start()
+
+
+async def _reach(cache: WatchCache) -> None:
+    await cache.latest()
+
+
+async def _ensure_namespaces(api: Api) -> None:
+    """Make the namespaces that every client may count on."""
+    namespaces = api.resources["", "namespaces"]
+    write = WriteOptions(caller=Caller("system:apiserver", system=True), version="v1")
+    for name in NAMESPACES:
+        try:
+            await api.store.get(Key("namespaces", "", name))
+        except NotFoundError:
+            await writing.create(namespaces, api.store, "", {"metadata": {"name": name}}, write)
+
+
+class _CachedInstances:
+    """VirtualMachineInstances as the cache holds them."""
+
+    def __init__(self, cache: WatchCache) -> None:
+        self._cache = cache
+
+    def one(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+        record = self._cache.peek(Key(INSTANCES_STORAGE, namespace, name))
+        return hub_object(record) if record is not None else None
+
+    def all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+        return (hub_object(record) for record in self._cache.records(INSTANCES_STORAGE, namespace))

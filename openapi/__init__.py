@@ -1,0 +1,6 @@
+"""The contract: one YAML file a group-version; everything that depends on the shape of objects is derived from it."""
+
+from pathlib import Path
+
+DIRECTORY = Path(__file__).parent
+"""Where the schema files are."""

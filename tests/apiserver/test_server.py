@@ -1,0 +1,132 @@
+"""The whole server, driven by the real kubectl."""
+
+import asyncio
+import os
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from apiserver.server import Options, run
+from apiserver.storage.migrate import migrate
+from certs.bootstrap import ensure
+from certs.kubeconfig import write_kubeconfig
+
+Kubectl = Callable[..., Awaitable[str]]
+
+CONFIG_MAP = """
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: settings}
+data: {colour: green}
+"""
+
+SECRET = """
+apiVersion: v1
+kind: Secret
+metadata: {name: s}
+stringData: {a: b}
+"""
+
+
+@pytest.fixture
+async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
+    """Runs kubectl as the administrator of a server that just started from nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    pki = ensure(tmp_path / "pki", ["127.0.0.1"], "one")
+    url = f"sqlite:///{tmp_path}/log.db"
+    await migrate(url)
+    options = Options(
+        address="127.0.0.1",
+        port=port,
+        database_url=url,
+        certificate=pki.certificate("server"),
+        key=pki.key("server"),
+        client_ca=pki.authority,
+    )
+    kubeconfig = tmp_path / "kubeconfig"
+    write_kubeconfig(
+        kubeconfig,
+        server=f"https://127.0.0.1:{port}",
+        authority=pki.authority,
+        certificate=pki.certificate("admin"),
+        key=pki.key("admin"),
+        user="admin",
+    )
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+
+    async def call(*arguments: str, given: str = "", fails: bool = False) -> str:
+        process = await asyncio.create_subprocess_exec(
+            "kubectl",
+            *arguments,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        output, _ = await asyncio.wait_for(process.communicate(given.encode()), 30)
+        assert bool(process.returncode) is fails, output.decode()
+        return output.decode()
+
+    stop = asyncio.Event()
+    server = asyncio.create_task(run(options, stop))
+    try:
+        await _listening(port, server)
+        yield call
+    finally:
+        stop.set()
+        await server
+
+
+async def _listening(port: int, server: "asyncio.Task[None]") -> None:
+    async with asyncio.timeout(20):
+        while not server.done():
+            try:
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+            except ConnectionRefusedError:
+                await asyncio.sleep(0.02)
+                continue
+            writer.close()
+            await writer.wait_closed()
+            return
+    await server
+
+
+async def test_kubectl_applies_changes_reads_and_deletes(kubectl: Kubectl) -> None:
+    assert "configmap/settings created" in await kubectl("apply", "-f", "-", given=CONFIG_MAP)
+    assert "unchanged" in await kubectl("apply", "-f", "-", given=CONFIG_MAP)
+    table = await kubectl("get", "cm", "-A")
+    assert table.split()[:3] == ["NAMESPACE", "NAME", "AGE"]
+    assert "settings" in table
+    await kubectl("label", "configmap", "settings", "a=b")
+    assert "settings" in await kubectl("get", "cm", "-l", "a=b", "-o", "name")
+    assert "green" in await kubectl("get", "cm", "settings", "-o", "jsonpath={.data.colour}")
+    await kubectl("delete", "cm", "settings")
+    assert "NotFound" in await kubectl("get", "cm", "settings", fails=True)
+
+
+async def test_kubectl_explains_from_the_schema(kubectl: Kubectl) -> None:
+    assert "Text values." in await kubectl("explain", "configmap.data")
+
+
+async def test_kubectl_lists_what_is_served(kubectl: Kubectl) -> None:
+    listed = await kubectl("api-resources", "-o", "name")
+    assert {"configmaps", "namespaces", "nodes", "leases.coordination.k8s.io"} <= set(listed.split())
+
+
+async def test_an_unknown_field_is_refused_at_apply(kubectl: Kubectl) -> None:
+    typo = CONFIG_MAP.replace("\ndata:", "\ndta:")
+    assert 'unknown field "dta"' in await kubectl("apply", "-f", "-", given=typo, fails=True)
+
+
+async def test_the_namespaces_that_clients_count_on_are_there(kubectl: Kubectl) -> None:
+    names = (await kubectl("get", "ns", "-o", "name")).split()
+    assert {"namespace/default", "namespace/kube-system", "namespace/kube-node-lease"} <= set(names)
+
+
+async def test_secrets_come_back_encoded(kubectl: Kubectl) -> None:
+    await kubectl("apply", "-f", "-", given=SECRET)
+    assert await kubectl("get", "secret", "s", "-o", "jsonpath={.data.a} {.type}") == "Yg== Opaque"
