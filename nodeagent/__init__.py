@@ -1,0 +1,1 @@
+"""The node agent: VirtualMachineInstances bound to this node become libvirt domains."""

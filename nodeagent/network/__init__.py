@@ -1,0 +1,1 @@
+"""Networks: how a guest is connected, as pure functions from facts to libvirt XML."""

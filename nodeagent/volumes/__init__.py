@@ -1,0 +1,1 @@
+"""Volumes: what a VMI's ``volumes`` and ``kernelBoot`` name, prepared as files that QEMU can open."""
