@@ -8,14 +8,19 @@ from typing import Any
 
 import orjson
 
+from apiserver.machinery import errors
 from apiserver.machinery.resource import Object, Resource
 from apiserver.storage.contract import Record
 
 
 def stored_body(hub: Object) -> bytes:
-    """Return the bytes to store for a hub object."""
+    """Return the bytes to store for a hub object. Raises 400 for one that cannot be written as JSON again."""
     metadata = {key: value for key, value in hub["metadata"].items() if key != "resourceVersion"}
-    return orjson.dumps({**hub, "metadata": metadata})
+    try:
+        return orjson.dumps({**hub, "metadata": metadata})
+    except orjson.JSONEncodeError as refused:
+        # What can be read can be written, but for nesting: reading allows more levels than writing.
+        raise errors.bad_request("the object is nested too deeply") from refused
 
 
 def hub_object(record: Record) -> Object:

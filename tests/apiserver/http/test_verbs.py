@@ -1,6 +1,7 @@
 """The verbs, over real HTTP and TLS, on a kind that only these tests know."""
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -67,6 +68,68 @@ async def test_an_unknown_field_is_an_error_a_warning_or_nothing(client: Client)
     assert "Warning" not in headers
 
 
+BROKEN = [b"{", b"[]", b"3", b"\xff", b'{"metadata": []}', b'{"kind": "Other"}', b'{"metadata": {"name": 3}}']
+
+
+@pytest.mark.parametrize("body", BROKEN)
+async def test_a_broken_body_is_the_clients_fault(client: Client, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    async with client.session.post(client.base + GADGETS, data=body, headers=headers) as response:
+        status = await response.json()
+    assert response.status in (400, 422)
+    assert status["kind"] == "Status"
+
+
+@pytest.mark.parametrize("levels", [300, 900, 100_000])
+async def test_a_body_nested_too_deeply_is_refused_without_harm(client: Client, levels: int) -> None:
+    body = '{"metadata":{"name":"deep"},"spec":{"size":1,"free":' + "[" * levels + "]" * levels + "}}"
+    headers = {"Content-Type": "application/json"}
+    async with client.session.post(client.base + GADGETS, data=body, headers=headers) as response:
+        assert response.status == 400
+    assert (await client.call("GET", GADGETS))[0] == 200
+
+
+async def test_a_body_over_the_limit_is_a_413(client: Client) -> None:
+    body = io.BytesIO(b'{"metadata":{"name":"' + b"x" * 4_000_000 + b'"}}')
+    headers = {"Content-Type": "application/json"}
+    async with client.session.post(client.base + GADGETS, data=body, headers=headers) as response:
+        assert (response.status, (await response.json())["reason"]) == (413, "RequestEntityTooLarge")
+
+
+async def test_nobody_and_a_stranger_get_nothing_but_health(client_as: Any) -> None:
+    nobody, eve = await client_as(None), await client_as("eve")
+    assert (await nobody.call("GET", GADGETS))[0] == 401
+    assert (await eve.call("GET", GADGETS))[0] == 403
+    for path in ("/healthz", "/livez", "/readyz"):
+        async with nobody.session.get(nobody.base + path) as response:
+            assert (response.status, await response.text()) == (200, "ok")
+
+
+async def test_discovery_answers_both_forms_and_304(client: Client) -> None:
+    accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
+    code, aggregated, headers = await client.call_with_headers("GET", "/apis", Accept=accept)
+    assert (code, aggregated["kind"]) == (200, "APIGroupDiscoveryList")
+    versions = [version["version"] for version in aggregated["items"][0]["versions"]]
+    assert versions == ["v1", "v1alpha1"]
+    async with client.session.get(
+        client.base + "/apis", headers={"Accept": accept, "If-None-Match": headers["ETag"]}
+    ) as unchanged:
+        assert unchanged.status == 304
+    _, legacy = await client.call("GET", "/apis/gadgets.test/v1")
+    assert [entry["name"] for entry in legacy["resources"]] == ["gadgets", "gadgets/status"]
+
+
+async def test_openapi_is_found_by_its_hash(client: Client) -> None:
+    _, root = await client.call("GET", "/openapi/v3")
+    url = root["paths"]["apis/gadgets.test/v1"]["serverRelativeURL"]
+    code, document, headers = await client.call_with_headers("GET", url)
+    assert (code, headers["Cache-Control"]) == (200, "public, immutable")
+    assert "test.gadgets.v1.Gadget" in document["components"]["schemas"]
+    wrong = url.split("=")[0] + "=0"
+    async with client.session.get(client.base + wrong, allow_redirects=False) as moved:
+        assert (moved.status, moved.headers["Location"]) == (301, url)
+
+
 async def test_a_missing_namespace_is_a_404(client: Client) -> None:
     code, status = await client.call("POST", GADGETS.replace("default", "nowhere"), gadget())
     assert (code, status["message"]) == (404, 'namespaces "nowhere" not found')
@@ -99,6 +162,8 @@ async def test_a_write_that_changes_nothing_takes_no_revision(client: Client) ->
 
 async def test_spec_and_status_are_written_apart(client: Client) -> None:
     _, made = await client.call("POST", GADGETS, gadget())
+    _, ignored = await client.call("PUT", f"{GADGETS}/one", {**gadget(), "status": {"phase": "Forged"}})
+    assert "status" not in ignored
     both = {**made, "spec": {"size": 9}, "status": {"phase": "Good"}}
     _, status_written = await client.call("PUT", f"{GADGETS}/one/status", both)
     assert (status_written["spec"]["size"], status_written["status"]) == (1, {"phase": "Good"})
