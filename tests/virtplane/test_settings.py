@@ -1,0 +1,46 @@
+"""Where settings come from, and what is said of bad ones."""
+
+from pathlib import Path
+
+import pytest
+
+from virtplane.cli import main
+from virtplane.settings import Settings, SettingsError
+
+
+def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("port: 1\naddress: 10.0.0.1\nnode_name: filed\n")
+    environment = {"VIRTPLANE_HOME": str(tmp_path), "VIRTPLANE_PORT": "2", "VIRTPLANE_ADDRESS": "10.0.0.2"}
+    settings = Settings.load({"port": "3", "address": None}, environment)
+    assert (settings.port, settings.address, settings.node_name) == (3, "10.0.0.2", "filed")
+    assert settings.database == f"sqlite:///{tmp_path}/virtplane.db"
+
+
+def test_a_password_is_never_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    url = "postgresql://me:hunter2@db/virtplane"
+    assert main(["config", "--home", str(tmp_path), "--database-url", url]) == 0
+    printed = capsys.readouterr().out
+    assert "hunter2" not in printed
+    assert "postgresql://me:***@db/virtplane" in printed
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [({"port": "x"}, "whole number"), ({"port": "70000"}, "65535"), ({"database_url": "hunter2"}, "must look like")],
+)
+def test_a_bad_setting_is_named_and_never_repeats_a_secret(tmp_path: Path, flags: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words) as refused:
+        Settings.load({"home": str(tmp_path), **flags}, {})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("prot: 1\n")
+    with pytest.raises(SettingsError, match="'prot' is no setting"):
+        Settings.load({"home": str(tmp_path)}, {})
+
+
+def test_an_unreachable_database_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["migrate", "--home", str(tmp_path), "--database-url", f"postgresql://me@/x?host={tmp_path}"]
+    assert main(arguments) == 1
+    assert capsys.readouterr().err.count("\n") == 1

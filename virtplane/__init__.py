@@ -1,0 +1,1 @@
+"""The command `virtplane`: settings, and the processes started with them."""
