@@ -48,8 +48,11 @@ class _Watcher:
         self._overflowed = False
 
     def offer(self, event: Event) -> None:
-        """Queue an event; a full queue makes the watcher fail instead of holding up others."""
-        if len(self._events) >= WATCHER_EVENTS:
+        """Queue an event; a full queue makes the watcher fail instead of holding up others.
+
+        After the first event that found no room nothing more is taken: what follows would hide the gap.
+        """
+        if self._overflowed or len(self._events) >= WATCHER_EVENTS:
             self._overflowed = True
         else:
             self._events.append(event)
