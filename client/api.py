@@ -1,0 +1,229 @@
+"""Requests to the API: plain dicts in and out, every one with a timeout, every failure an :class:`ApiError`.
+
+Kubernetes' own client (``kubernetes.aio``) reads the kubeconfig, holds the connections and the TLS context; its
+models are not used, so that fields which they do not know survive.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import aiohttp
+import orjson
+from kubernetes.aio import config
+from kubernetes.aio.client import ApiClient
+
+from client.errors import ApiError
+from client.kinds import Kind
+
+__all__ = ["ApiError", "Client", "Kind", "Object"]
+
+Object = dict[str, Any]
+"""An API object as JSON gives it."""
+Patch = dict[str, Any] | list[dict[str, Any]]
+"""A JSON merge patch (RFC 7396) when a dict, a JSON patch (RFC 6902) when a list."""
+
+REQUEST_SECONDS = 30
+CONNECT_SECONDS = 10
+WATCH_GRACE_SECONDS = 15
+"""How much longer than its ``timeoutSeconds`` a watch may last before the connection counts as dead."""
+
+
+class Client:
+    """One connection pool to one API server, as one user."""
+
+    def __init__(self, api: ApiClient) -> None:
+        self._api = api
+        self._host: str = api.configuration.host.rstrip("/")
+
+    @classmethod
+    @asynccontextmanager
+    async def from_kubeconfig(cls, path: Path) -> AsyncGenerator["Client"]:
+        """Open a client as the current context of ``path`` says, and close it at the end.
+
+        Raises kubernetes' ConfigException when the file is missing or unusable.
+        """
+        api = await config.new_client_from_config(config_file=str(path), persist_config=False)
+        try:
+            yield cls(api)
+        finally:
+            await api.close()
+
+    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
+        """Return one object."""
+        return await self._request("GET", _path(kind, namespace, name))
+
+    async def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        resource_version: str | None = None,
+    ) -> Object:
+        """Return the list object: ``metadata.resourceVersion`` and ``items``, each with its kind filled in."""
+        query = _selection(label_selector, field_selector) | _given(resourceVersion=resource_version)
+        answer = await self._request("GET", _path(kind, namespace), query=query)
+        # Servers leave out of items what the list already says.
+        answer["items"] = [_typed(kind, item) for item in answer.get("items") or ()]
+        return answer
+
+    async def watch(
+        self,
+        kind: Kind,
+        *,
+        resource_version: str,
+        namespace: str | None = None,
+        label_selector: str | None = None,
+        field_selector: str | None = None,
+        timeout_seconds: int = 290,
+    ) -> AsyncGenerator[tuple[str, Object], None]:
+        """Yield ``(type, object)`` for every change after ``resource_version`` until the server ends the watch.
+
+        Types are ADDED, MODIFIED, DELETED and BOOKMARK. An ERROR event, such as 410 Expired, is raised.
+        """
+        query = _selection(label_selector, field_selector) | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": resource_version,
+            "timeoutSeconds": str(timeout_seconds),
+        }
+        limit = aiohttp.ClientTimeout(total=timeout_seconds + WATCH_GRACE_SECONDS, connect=CONNECT_SECONDS)
+        response = await self._send("GET", _path(kind, namespace), query=query, timeout=limit)
+        try:
+            async for line in _lines(response):
+                event = orjson.loads(line)
+                if event["type"] == "ERROR":
+                    raise ApiError.from_status(event["object"])
+                yield event["type"], event["object"]
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _no_answer(error) from error
+        finally:
+            # The rest of the stream is of no interest: the connection is not reused.
+            response.close()
+
+    async def create(self, kind: Kind, obj: Object) -> Object:
+        """Create ``obj`` in the namespace that its metadata names; return it as stored."""
+        return await self._request("POST", _path(kind, obj["metadata"].get("namespace")), body=obj)
+
+    async def update(self, kind: Kind, obj: Object) -> Object:
+        """Replace all but the status; a conflict when ``metadata.resourceVersion`` is set and not the newest."""
+        return await self._request("PUT", _path_of(kind, obj), body=obj)
+
+    async def update_status(self, kind: Kind, obj: Object) -> Object:
+        """Replace the status; a conflict when ``metadata.resourceVersion`` is set and not the newest."""
+        return await self._request("PUT", f"{_path_of(kind, obj)}/status", body=obj)
+
+    async def patch(
+        self, kind: Kind, name: str, namespace: str | None, patch: Patch, *, subresource: str | None = None
+    ) -> Object:
+        """Apply a JSON merge patch (dict) or a JSON patch (list); return the object as stored."""
+        media_type = "application/json-patch+json" if isinstance(patch, list) else "application/merge-patch+json"
+        path = _path(kind, namespace, name) + (f"/{subresource}" if subresource else "")
+        return await self._request("PATCH", path, body=patch, media_type=media_type)
+
+    async def delete(
+        self,
+        kind: Kind,
+        name: str,
+        namespace: str | None,
+        *,
+        uid: str | None = None,
+        grace_period_seconds: int | None = None,
+        propagation_policy: str | None = None,
+    ) -> Object:
+        """Ask for the deletion of one object; with ``uid``, a conflict when the name has a new owner by now."""
+        options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
+        options |= _given(gracePeriodSeconds=grace_period_seconds, propagationPolicy=propagation_policy)
+        if uid is not None:
+            options["preconditions"] = {"uid": uid}
+        return await self._request("DELETE", _path(kind, namespace, name), body=options)
+
+    async def delete_collection(self, kind: Kind, namespace: str) -> None:
+        """Ask for the deletion of every object of ``kind`` in ``namespace``."""
+        await self._request("DELETE", _path(kind, namespace))
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        media_type: str = "application/json",
+    ) -> Object:
+        limit = aiohttp.ClientTimeout(total=REQUEST_SECONDS, connect=CONNECT_SECONDS)
+        response = await self._send(method, path, query=query, body=body, media_type=media_type, timeout=limit)
+        return orjson.loads(await _read(response))
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - handed to aiohttp, which enforces it
+        query: dict[str, str] | None = None,
+        body: Any = None,
+        media_type: str = "application/json",
+    ) -> aiohttp.ClientResponse:
+        url = self._host + path + (f"?{urlencode(query)}" if query else "")
+        headers = {"Accept": "application/json", "Content-Type": media_type}
+        # Credentials of kubeconfigs that hold a token; client certificates are in the TLS context.
+        await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        try:
+            answer = await self._api.call_api(method, url, headers, body=body, _request_timeout=timeout)
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise _no_answer(error) from error
+        if answer.status >= 400:
+            raise ApiError.from_answer(answer.status, await _read(answer.response))
+        return answer.response
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    try:
+        return await response.read()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise _no_answer(error) from error
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Yield whole lines of any length (aiohttp's own line reader has a limit below that of an object)."""
+    rest: list[bytes] = []
+    async for chunk in response.content.iter_any():
+        first, *others = chunk.split(b"\n")
+        rest.append(first)
+        for other in others:
+            if line := b"".join(rest):
+                yield line
+            rest = [other]
+
+
+def _no_answer(error: Exception) -> ApiError:
+    reason = "Timeout" if isinstance(error, asyncio.TimeoutError) else "ConnectionFailed"
+    return ApiError(0, reason, str(error) or type(error).__name__)
+
+
+def _path(kind: Kind, namespace: str | None, name: str | None = None) -> str:
+    inside = f"/namespaces/{quote(namespace, safe='')}" if kind.namespaced and namespace else ""
+    return f"{kind.root}{inside}/{kind.plural}" + (f"/{quote(name, safe='')}" if name else "")
+
+
+def _path_of(kind: Kind, obj: Object) -> str:
+    return _path(kind, obj["metadata"].get("namespace"), obj["metadata"]["name"])
+
+
+def _selection(label_selector: str | None, field_selector: str | None) -> dict[str, str]:
+    return _given(labelSelector=label_selector, fieldSelector=field_selector)
+
+
+def _given(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _typed(kind: Kind, item: Object) -> Object:
+    item.setdefault("apiVersion", kind.api_version)
+    item.setdefault("kind", kind.kind)
+    return item

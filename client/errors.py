@@ -1,0 +1,56 @@
+"""What a request can fail with, in the words of Kubernetes' ``Status``."""
+
+from typing import Any
+
+import orjson
+
+
+class ApiError(Exception):
+    """A request that failed. ``code`` is the HTTP status, or 0 when no answer came at all."""
+
+    def __init__(self, code: int, reason: str, message: str) -> None:
+        super().__init__(f"{code} {reason}: {message}" if code else f"{reason}: {message}")
+        self.code = code
+        self.reason = reason
+        self.message = message
+
+    @classmethod
+    def from_status(cls, status: dict[str, Any]) -> "ApiError":
+        """Build the error that a ``Status`` object tells of."""
+        return cls(status.get("code", 0), status.get("reason", "Unknown"), status.get("message", "no message"))
+
+    @classmethod
+    def from_answer(cls, code: int, body: bytes) -> "ApiError":
+        """Build the error of an answer; a body that is no ``Status`` (a proxy's page, say) is quoted, cut short."""
+        try:
+            status = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return cls(code, "Unknown", body[:200].decode(errors="replace"))
+        if isinstance(status, dict) and status.get("kind") == "Status":
+            return cls.from_status({"code": code, **status})
+        return cls(code, "Unknown", body[:200].decode(errors="replace"))
+
+    @property
+    def not_found(self) -> bool:
+        """The object does not exist."""
+        return self.code == 404
+
+    @property
+    def conflict(self) -> bool:
+        """The object changed since it was read, or a precondition failed."""
+        return self.code == 409 and not self.already_exists
+
+    @property
+    def already_exists(self) -> bool:
+        """The name is taken."""
+        return self.reason == "AlreadyExists"
+
+    @property
+    def expired(self) -> bool:
+        """The revision asked for is no longer kept: list again."""
+        return self.code == 410
+
+    @property
+    def unreachable(self) -> bool:
+        """No answer came: the connection failed or timed out. Whether the request took effect is unknown."""
+        return self.code == 0

@@ -1,0 +1,37 @@
+"""The kinds that Virtplane's own clients use, and where the API serves them."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind in one version."""
+
+    group: str
+    """Empty for the core group."""
+    version: str
+    kind: str
+    plural: str
+    namespaced: bool
+
+    @property
+    def api_version(self) -> str:
+        """``group/version``, or the version alone for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def root(self) -> str:
+        """The path below which this group and version are served."""
+        return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
+
+
+VIRTUAL_MACHINE = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines", namespaced=True)
+VIRTUAL_MACHINE_INSTANCE = Kind(
+    "kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", namespaced=True
+)
+NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
+NODE = Kind("", "v1", "Node", "nodes", namespaced=False)
+SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)
+CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
+EVENT = Kind("", "v1", "Event", "events", namespaced=True)
+LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)

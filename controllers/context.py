@@ -1,0 +1,20 @@
+"""What every controller is given."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from client.api import Client
+from client.events import EventRecorder
+from client.informer import Informer
+from client.kinds import Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Shared by all controllers of a process."""
+
+    client: Client
+    informers: Mapping[Kind, Informer]
+    events: EventRecorder
+    now: Callable[[], datetime]

@@ -1,0 +1,1 @@
+"""Garbage collector: deletes objects whose owners are all gone, in the background."""

@@ -1,0 +1,127 @@
+"""Runs all controllers of a process: one client, one set of informers, everything owned by one task group."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from client.api import Client, Object
+from client.events import EventRecorder
+from client.informer import Informer
+from client.kinds import (
+    CONFIG_MAP,
+    LEASE,
+    NAMESPACE,
+    NODE,
+    SECRET,
+    VIRTUAL_MACHINE,
+    VIRTUAL_MACHINE_INSTANCE,
+    Kind,
+)
+from client.leader import LeaderElector
+from client.timestamps import utc_now
+from controllers.context import Context
+from controllers.garbagecollector.controller import BY_OWNER, GarbageCollector, owner_uids
+from controllers.metadata import node_of
+from controllers.namespace.controller import NamespaceController
+from controllers.nodelifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
+from controllers.scheduler.controller import BY_NODE, Scheduler
+from controllers.virtualmachine.controller import VirtualMachineController
+
+LEASE_NAME = "virtplane-controllers"
+COMPONENT = "virtualmachine-controller"
+
+log = structlog.get_logger(__name__)
+
+
+def _default_identity() -> str:
+    return f"{socket.gethostname()}_{os.getpid()}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run the controllers."""
+
+    kubeconfig: Path
+    leader_elect: bool
+    """True where several processes run and only one may work at a time."""
+    namespace: str = "default"
+    """Where the leader's Lease is."""
+    core_controllers: bool = True
+    """False in Kubernetes, which collects garbage and empties namespaces itself."""
+    identity: str = field(default_factory=_default_identity)
+
+
+async def run(options: Options, stop: asyncio.Event) -> None:
+    """Run the controllers until ``stop`` is set.
+
+    Raises LeadershipLostError when the lease is lost: start the process again to become a candidate again.
+    """
+    async with Client.from_kubeconfig(options.kubeconfig) as client:
+        await _until(stop, _elected(client, options) if options.leader_elect else _work(client, options))
+    log.info("controllers stopped")
+
+
+async def _elected(client: Client, options: Options) -> None:
+    elector = LeaderElector(client, namespace=options.namespace, name=LEASE_NAME, identity=options.identity)
+    await elector.run(lambda: _work(client, options))
+
+
+async def _work(client: Client, options: Options) -> None:
+    events = EventRecorder(client, COMPONENT)
+    context = Context(client=client, informers=_informers(client, options), events=events, now=utc_now)
+    controllers = [VirtualMachineController(context), Scheduler(context), NodeLifecycleController(context)]
+    if options.core_controllers:
+        controllers += [GarbageCollector(context), NamespaceController(context)]
+    async with asyncio.TaskGroup() as group:
+        group.create_task(events.run(), name="events")
+        for kind, informer in context.informers.items():
+            group.create_task(informer.run(), name=f"informer-{kind.plural}")
+        for controller in controllers:
+            group.create_task(controller.run(), name=type(controller).__name__)
+        for informer in context.informers.values():
+            await informer.synced.wait()
+        log.info("controllers running", controllers=[type(each).__name__ for each in controllers])
+
+
+async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
+    """Do ``work`` until it ends or fails or ``stop`` is set, and leave nothing behind."""
+    working = asyncio.create_task(work)
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            await working
+    finally:
+        working.cancel()
+        stopping.cancel()
+        await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
+    owner = {BY_OWNER: owner_uids}
+    # A Kubernetes cluster is full of leases; only those of its nodes are of interest there.
+    lease_namespace = None if options.core_controllers else LEASE_NAMESPACE
+    informers = {
+        VIRTUAL_MACHINE: Informer(client, VIRTUAL_MACHINE, indexers=owner),
+        VIRTUAL_MACHINE_INSTANCE: Informer(
+            client, VIRTUAL_MACHINE_INSTANCE, indexers={**owner, BY_NODE: lambda instance: [node_of(instance)]}
+        ),
+        NODE: Informer(client, NODE),
+        LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
+    }
+    if options.core_controllers:
+        informers[NAMESPACE] = Informer(client, NAMESPACE)
+        for kind in (SECRET, CONFIG_MAP):
+            informers[kind] = Informer(client, kind, indexers=owner, transform=_metadata_only)
+    return informers
+
+
+def _metadata_only(obj: Object) -> Object:
+    """Keep no Secret's data in memory: the garbage collector reads owners only."""
+    return {name: obj[name] for name in ("apiVersion", "kind", "metadata") if name in obj}

@@ -1,0 +1,1 @@
+"""Node lifecycle: a node whose lease runs out is marked as not responding, and so are the instances on it."""

@@ -1,0 +1,86 @@
+"""The node lifecycle controller: waits for the moment a lease runs out, and marks what depends on the node."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from client.kinds import LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
+from client.store import ObjectKey, key_of
+from client.timestamps import to_time
+from client.workqueue import WorkQueue
+from controllers.context import Context
+from controllers.metadata import Object, status_patch
+from controllers.nodelifecycle.decide import (
+    UNRESPONSIVE,
+    found_instance_status,
+    found_node_metadata,
+    lost_instance_status,
+    lost_node_metadata,
+    lost_node_status,
+    time_left,
+)
+from controllers.scheduler.controller import BY_NODE
+
+LEASE_NAMESPACE = "kube-node-lease"
+WORKERS = 2
+
+
+class NodeLifecycleController:
+    """Watches nodes and their leases."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._nodes = context.informers[NODE]
+        self._leases = context.informers[LEASE]
+        self._instances = context.informers[VIRTUAL_MACHINE_INSTANCE]
+        self._queue: WorkQueue[str] = WorkQueue("nodelifecycle", self.reconcile, workers=WORKERS)
+        self._nodes.add_handler(self._changed)
+        self._leases.add_handler(self._changed)
+
+    async def run(self) -> None:
+        """Watch until cancelled, once the informers are synced."""
+        for informer in (self._nodes, self._leases, self._instances):
+            await informer.synced.wait()
+        await self._queue.run()
+
+    async def reconcile(self, name: str) -> float | None:
+        """Mark one node and its instances as its lease says. Returns the seconds until the lease runs out."""
+        node = self._nodes.get(name)
+        if node is None:
+            return None
+        now = self._context.now()
+        left = time_left(node, self._leases.get(name, LEASE_NAMESPACE), now)
+        if left > 0:
+            await self._patch(NODE, node, found_node_metadata(node))
+            await self._mark_instances(name, found_instance_status, now)
+            return left
+        if (patch := status_patch(node, lost_node_status(node, now))) is not None:
+            await self._patch(NODE, node, patch, subresource="status")
+            self._context.events.warning(node, UNRESPONSIVE, f"Node {name} stopped renewing its lease")
+            node = self._nodes.get(name) or node
+        await self._patch(NODE, node, lost_node_metadata(node, to_time(now)))
+        await self._mark_instances(name, lost_instance_status, now)
+        return None
+
+    async def _mark_instances(
+        self, node: str, status_of: Callable[[Object, datetime], Object | None], now: datetime
+    ) -> None:
+        for instance in self._instances.by_index(BY_NODE, node):
+            if (status := status_of(instance, now)) is not None:
+                patch = status_patch(instance, status)
+                await self._patch(VIRTUAL_MACHINE_INSTANCE, instance, patch, subresource="status")
+
+    async def _patch(self, kind: Kind, obj: Object, patch: Object | None, *, subresource: str | None = None) -> None:
+        if patch is None:
+            return
+        key = key_of(obj)
+        written = await self._context.client.patch(kind, key.name, key.namespace, patch, subresource=subresource)
+        self._context.informers[kind].observe(written)
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        changed = new or old
+        if changed is not None and _is_node_or_its_lease(key_of(changed)):
+            self._queue.add(key_of(changed).name)
+
+
+def _is_node_or_its_lease(key: ObjectKey) -> bool:
+    return key.namespace in ("", LEASE_NAMESPACE)

@@ -1,0 +1,91 @@
+"""Where an instance goes: a pure function of the instance, the nodes and what the nodes already carry."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from controllers.metadata import INSTANCE_FINALIZER, has_finalizer, is_final, is_terminating, node_of
+from controllers.quantity import show_bytes
+from controllers.scheduler.demand import SCHEDULABLE_LABEL, NodeFacts, Resources, demand
+
+Object = dict[str, Any]
+
+SHOWN_NODES = 10
+"""How many nodes a message names before it only counts the rest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Bound, or ended: no business of the scheduler's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Let this node run it."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unschedulable:
+    """No node can take it; the message says which node lacks what."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """It is deleted and no node ever had it, so nothing is left to clean up."""
+
+
+Decision = Nothing | Bind | Unschedulable | Release
+
+
+def decide(instance: Object, nodes: Sequence[NodeFacts], used: Mapping[str, Resources]) -> Decision:
+    """Return what to do; ``used`` is what the instances already bound to each node take of it."""
+    if node_of(instance):
+        return Nothing()
+    if is_terminating(instance):
+        return Release() if has_finalizer(instance, INSTANCE_FINALIZER) else Nothing()
+    if is_final(instance):
+        return Nothing()
+    wanted = demand(instance)
+    selector: Mapping[str, str] = instance["spec"].get("nodeSelector", {})
+    free = {node.name: node.offer - used.get(node.name, Resources()) for node in nodes}
+    lacks = {node.name: lacking(node, selector, wanted, free[node.name]) for node in nodes}
+    able = [name for name, lack in lacks.items() if lack is None]
+    if able:
+        # The emptiest node, so that load spreads; the name decides between equals.
+        return Bind(max(sorted(able), key=lambda name: (free[name].memory, free[name].cpu)))
+    return Unschedulable(_message(lacks))
+
+
+def lacking(node: NodeFacts, selector: Mapping[str, str], wanted: Resources, free: Resources) -> str | None:
+    """Return why ``node`` cannot take an instance, or None when it can."""
+    labels = dict(node.labels)
+    unmet = [f"{name}={value}" for name, value in sorted(selector.items()) if labels.get(name) != value]
+    checks = (
+        (not node.ready, "is not ready"),
+        (node.unschedulable, "is cordoned or being deleted"),
+        (labels.get(SCHEDULABLE_LABEL) != "true", f"is not labelled {SCHEDULABLE_LABEL}=true"),
+        (bool(unmet), f"is not labelled {', '.join(unmet)}"),
+        (wanted.memory > free.memory, _too_little("memory", show_bytes(wanted.memory), show_bytes(free.memory))),
+        (wanted.cpu > free.cpu, _too_little("CPU", _plain(wanted.cpu), _plain(free.cpu))),
+    )
+    return next((why for fails, why in checks if fails), None)
+
+
+def _too_little(what: str, wanted: str, free: str) -> str:
+    return f"has too little {what} ({wanted} needed, {free} free)"
+
+
+def _plain(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _message(lacks: Mapping[str, str | None]) -> str:
+    told = [f"node {name} {why}" for name, why in sorted(lacks.items())]
+    more = [f"and {len(told) - SHOWN_NODES} more"] if len(told) > SHOWN_NODES else []
+    summary = f"0/{len(told)} nodes are available"
+    return f"{summary}: {'; '.join(told[:SHOWN_NODES] + more)}." if told else f"{summary}."

@@ -1,0 +1,26 @@
+"""What every node carries, kept up to date with each change, so that placing one instance does not look at all."""
+
+from controllers.metadata import Object, is_final, node_of
+from controllers.scheduler.demand import Resources, demand
+
+
+class Ledger:
+    """The sum of what the bound, unfinished instances of each node take."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, Resources] = {}
+
+    def change(self, old: Object | None, new: Object | None) -> None:
+        """Account for an instance that appears, changes or disappears."""
+        if old is not None and _counts(old):
+            self._used[node_of(old)] = self.used(node_of(old)) - demand(old)
+        if new is not None and _counts(new):
+            self._used[node_of(new)] = self.used(node_of(new)) + demand(new)
+
+    def used(self, node: str) -> Resources:
+        """Return what the instances on ``node`` take."""
+        return self._used.get(node, Resources())
+
+
+def _counts(instance: Object) -> bool:
+    return bool(node_of(instance)) and not is_final(instance)
