@@ -4,12 +4,11 @@ The order is Kubernetes' (``k8s.io/apiserver/pkg/registry/rest``): decode, prune
 validate. Nothing here touches storage.
 """
 
-import uuid
 from collections.abc import Iterable
 
 from apiserver.machinery import errors
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import timestamp, validate_metadata
+from apiserver.machinery.objectmeta import fill_new_metadata, validate_metadata, validate_metadata_update
 from apiserver.machinery.resource import Conversion, Object, Resource
 from apiserver.registry.options import FieldValidation, WriteOptions
 
@@ -60,7 +59,6 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
 
 def _converted(resource: Resource, conversion: Conversion, obj: Object, current: Object | None) -> Object:
     hub = conversion.to_hub(obj, current)
-    hub["apiVersion"] = resource.api_version(resource.hub.name)
     resource.hub.schema.apply_defaults(hub)
     _refuse(resource, hub, resource.hub.schema.validate(hub))
     return hub
@@ -80,21 +78,26 @@ def _report_unknown(unknown: list[str], options: WriteOptions) -> None:
 def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     """Give a new hub object its identity and whatever its kind's strategy decides; then judge it. Raises 422."""
     metadata = hub["metadata"]
-    for server_owned in ("resourceVersion", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"):
-        metadata.pop(server_owned, None)
-    metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = timestamp()
+    fill_new_metadata(metadata, metadata.get("namespace", ""))
+    metadata.pop("generation", None)
     if resource.has_generation:
         metadata["generation"] = 1
     if resource.has_status:
         hub.pop("status", None)
     resource.strategy.prepare_for_create(hub, options.caller)
-    judge(resource, hub, resource.strategy.validate(hub, options.caller), options)
+    found = resource.strategy.validate(hub, options.caller)
+    _judge(resource, hub, [*validate_metadata(metadata), *found], options)
 
 
-def judge(resource: Resource, hub: Object, found: Iterable[FieldError], options: WriteOptions) -> None:
-    """Raise 422 with everything wrong with ``hub``: its metadata, and what the strategy ``found``."""
-    _refuse(resource, hub, [*validate_metadata(hub["metadata"]), *found])
+def judge_change(
+    resource: Resource, hub: Object, old: Object, found: Iterable[FieldError], options: WriteOptions
+) -> None:
+    """Raise 422 with everything wrong with ``hub`` in place of ``old``: metadata, and what the strategy ``found``."""
+    _judge(resource, hub, [*validate_metadata_update(hub["metadata"], old["metadata"]), *found], options)
+
+
+def _judge(resource: Resource, hub: Object, found: list[FieldError], options: WriteOptions) -> None:
+    _refuse(resource, hub, found)
     options.warnings.extend(resource.strategy.warnings(hub))
 
 

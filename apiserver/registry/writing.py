@@ -42,8 +42,6 @@ async def create(resource: Resource, store: Store, namespace: str, obj: Object, 
     """Store a new object. Raises 400, 409 AlreadyExists, 422."""
     admission.check_identity(resource, obj, options, namespace, None)
     prefix = obj["metadata"].get("generateName") if not obj["metadata"].get("name") else None
-    if prefix:
-        obj["metadata"]["name"] = generated_name(prefix)
     hub = admission.to_hub(resource, obj, options, None)
     admission.prepare_new(resource, hub, options)
     for attempt in range(NAME_ATTEMPTS):
@@ -134,7 +132,7 @@ def _merged(resource: Resource, obj: Object, current: Record, options: WriteOpti
     if options.subresource == "status":
         hub = {**copy.deepcopy(old), "status": hub.get("status", {})}
         resource.strategy.prepare_for_status_update(hub, old, options.caller)
-        admission.judge(resource, hub, (), options)
+        admission.judge_change(resource, hub, old, (), options)
         return hub
     if resource.has_status:
         hub.pop("status", None)
@@ -143,7 +141,7 @@ def _merged(resource: Resource, obj: Object, current: Record, options: WriteOpti
     resource.strategy.prepare_for_update(hub, old, options.caller)
     if resource.has_generation and hub.get("spec") != old.get("spec"):
         hub["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
-    admission.judge(resource, hub, resource.strategy.validate_update(hub, old, options.caller), options)
+    admission.judge_change(resource, hub, old, resource.strategy.validate_update(hub, old, options.caller), options)
     return hub
 
 
@@ -168,20 +166,6 @@ def _keep_identity(resource: Resource, hub: Object, old: Object) -> None:
         else:
             metadata.pop(server_owned, None)
     metadata["resourceVersion"] = before["resourceVersion"]
-    if "deletionTimestamp" in before:
-        added = set(metadata.get("finalizers", ())) - set(before.get("finalizers", ()))
-        if added:
-            raise errors.invalid(
-                resource.group,
-                resource.kind,
-                before["name"],
-                [
-                    errors.FieldError.forbidden(
-                        "metadata.finalizers",
-                        f"no new finalizers can be added if the object is being deleted, found new {sorted(added)}",
-                    )
-                ],
-            )
 
 
 async def _commit_change(

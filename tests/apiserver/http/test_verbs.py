@@ -208,6 +208,14 @@ async def test_finalizers_hold_a_deletion(client: Client) -> None:
     assert code == 404
 
 
+async def test_a_dying_object_takes_no_new_finalizers(client: Client) -> None:
+    await client.call("POST", GADGETS, gadget(finalizers=["test/hold"]))
+    await client.call("DELETE", f"{GADGETS}/one")
+    code, status = await client.call("PUT", f"{GADGETS}/one", gadget(finalizers=["test/hold", "test/more"]))
+    assert code == 422
+    assert [cause["field"] for cause in status["details"]["causes"]] == ["metadata.finalizers"]
+
+
 async def test_a_delete_keeps_to_its_preconditions(client: Client) -> None:
     await client.call("POST", GADGETS, gadget())
     code, _ = await client.call("DELETE", f"{GADGETS}/one", {"preconditions": {"uid": "other"}})
