@@ -48,18 +48,18 @@ class Lossless:
         plain, carried = self._unpack(old)
         if carried is None and current is not None:
             _, carried = self._unpack(self.from_hub(current))
-        # Copies: a spoke may return parts of what it was given, and put_back writes.
-        hub = clone(self._spoke.to_hub(clone(plain)))
+        # A copy: a spoke may return parts of what it was given, and put_back writes.
+        hub = clone(self._spoke.to_hub(plain))
         put_back(hub, carried or [])
-        self._pack(hub, list(differences(plain, self._spoke.from_hub(clone(hub)))))
+        self._pack(hub, list(differences(plain, self._spoke.from_hub(hub))))
         return hub
 
     def from_hub(self, hub: Object) -> Object:
         """Return ``hub`` in this version, carrying what the version cannot say; ``hub`` is not changed."""
         plain, carried = self._unpack(hub)
-        old = clone(self._spoke.from_hub(clone(plain)))
+        old = clone(self._spoke.from_hub(plain))
         put_back(old, carried or [])
-        self._pack(old, list(differences(plain, self._spoke.to_hub(clone(old)))))
+        self._pack(old, list(differences(plain, self._spoke.to_hub(old))))
         return old
 
     def _unpack(self, obj: Object) -> tuple[Object, list[Difference] | None]:

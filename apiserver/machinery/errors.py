@@ -93,6 +93,11 @@ def bad_request(message: str) -> StatusError:
     return StatusError(400, "BadRequest", message)
 
 
+def nested_too_deeply() -> StatusError:
+    """400: an object with more levels than can be stored."""
+    return bad_request("the object is nested too deeply")
+
+
 def unauthorized() -> StatusError:
     """401: no or no valid credentials; says no more than that."""
     return StatusError(401, "Unauthorized", "Unauthorized")

@@ -20,7 +20,7 @@ def stored_body(hub: Object) -> bytes:
         return orjson.dumps({**hub, "metadata": metadata})
     except orjson.JSONEncodeError as refused:
         # What can be read can be written, but for nesting: reading allows more levels than writing.
-        raise errors.bad_request("the object is nested too deeply") from refused
+        raise errors.nested_too_deeply() from refused
 
 
 def hub_object(record: Record) -> Object:

@@ -3,11 +3,11 @@
 Source: ``k8s.io/apiserver/pkg/registry/generic/registry`` and Kubernetes' API conventions on concurrency control.
 """
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from apiserver.machinery import errors
+from apiserver.machinery.cloning import clone
 from apiserver.machinery.objectmeta import generated_name, timestamp
 from apiserver.machinery.resource import Object, Resource
 from apiserver.registry import admission
@@ -70,7 +70,7 @@ async def update(
 ) -> Record:
     """Replace an object, or its status when ``options.subresource`` says so. Raises 400, 404, 409, 422."""
     admission.check_identity(resource, obj, options, namespace, name)
-    return await _change(resource, store, namespace, name, lambda _: copy.deepcopy(obj), options)
+    return await _change(resource, store, namespace, name, lambda _: _copy(obj), options)
 
 
 async def patch(
@@ -83,11 +83,12 @@ async def patch(
 ) -> Record:
     """Change an object by ``apply``, a function from its current form in the request's version to the new one.
 
-    ``apply`` gets a copy and may run again when somebody else writes in between. Raises 400, 404, 409, 422.
+    ``apply`` must not change what it is given, and may run again when somebody else writes in between.
+    Raises 400, 404, 409, 422.
     """
 
     def patched(current: Record) -> Object:
-        new = apply(copy.deepcopy(versioned_object(current, resource, options.version)))
+        new = apply(versioned_object(current, resource, options.version))
         admission.check_identity(resource, new, options, namespace, name)
         if new["metadata"].get("resourceVersion") == str(current.revision):
             # The patch did not touch it, so it is no precondition of the client's.
@@ -130,14 +131,14 @@ def _merged(resource: Resource, obj: Object, current: Record, options: WriteOpti
     hub = admission.to_hub(resource, obj, options, old)
     _keep_identity(resource, hub, old)
     if options.subresource == "status":
-        hub = {**copy.deepcopy(old), "status": hub.get("status", {})}
+        hub = {**clone(old), "status": hub.get("status", {})}
         resource.strategy.prepare_for_status_update(hub, old, options.caller)
         admission.judge_change(resource, hub, old, (), options)
         return hub
     if resource.has_status:
         hub.pop("status", None)
         if "status" in old:
-            hub["status"] = copy.deepcopy(old["status"])
+            hub["status"] = clone(old["status"])
     resource.strategy.prepare_for_update(hub, old, options.caller)
     if resource.has_generation and hub.get("spec") != old.get("spec"):
         hub["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
@@ -188,9 +189,8 @@ async def delete(
     for _ in range(UPDATE_ATTEMPTS):
         current = await get(resource, store, namespace, name)
         _check_preconditions(resource, current, options)
-        hub = copy.deepcopy(hub_object(current))
         try:
-            return await _delete_once(resource, store, current, hub, options, write)
+            return await _delete_once(resource, store, current, options, write)
         except ConflictError:
             continue
         except NotFoundError as missing:
@@ -202,16 +202,17 @@ async def _delete_once(
     resource: Resource,
     store: Store,
     current: Record,
-    hub: Object,
     options: DeleteOptions,
     write: WriteOptions,
 ) -> Deleted:
-    if not resource.strategy.holds_deletion(hub):
+    old = hub_object(current)
+    if not resource.strategy.holds_deletion(old):
         if options.dry_run:
             return Deleted(current, gone=True)
         return Deleted(await store.remove(current.key, expected=current.revision), gone=True)
-    if "deletionTimestamp" in hub["metadata"]:
+    if "deletionTimestamp" in old["metadata"]:
         return Deleted(current, gone=False)
+    hub = clone(old)
     hub["metadata"]["deletionTimestamp"] = timestamp()
     hub["metadata"]["deletionGracePeriodSeconds"] = (options.grace_period_seconds or 0) if resource.graceful else 0
     if resource.has_generation:
@@ -235,6 +236,14 @@ def _check_preconditions(resource: Resource, current: Record, options: DeleteOpt
                 metadata["name"],
                 f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {has}",
             )
+
+
+def _copy(obj: Object) -> Object:
+    """Return a copy of what a client sent. Raises 400 when that is nested too deeply."""
+    try:
+        return clone(obj)
+    except ValueError as too_deep:
+        raise errors.nested_too_deeply() from too_deep
 
 
 def _modified(resource: Resource, name: str) -> errors.StatusError:

@@ -86,6 +86,9 @@ async def test_a_body_nested_too_deeply_is_refused_without_harm(client: Client, 
     headers = {"Content-Type": "application/json"}
     async with client.session.post(client.base + GADGETS, data=body, headers=headers) as response:
         assert response.status == 400
+    await client.call("POST", GADGETS, gadget("deep"))
+    async with client.session.put(f"{client.base}{GADGETS}/deep", data=body, headers=headers) as response:
+        assert response.status == 400
     assert (await client.call("GET", GADGETS))[0] == 200
 
 
