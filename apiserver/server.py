@@ -14,8 +14,9 @@ import structlog
 from aiohttp import web
 
 import openapi
+from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
-from apiserver.auth.authorization import Attributes, Authorizer
+from apiserver.auth.authorization import Authorizer
 from apiserver.auth.nodebinding import INSTANCES, is_bound
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
@@ -76,7 +77,7 @@ def make_api(cache: WatchCache) -> Api:
     served = {(resource.group, resource.plural): resource for resource in resources(catalogue)}
     instances = _CachedInstances(cache)
 
-    def bound_to(node: str, asked: Attributes) -> bool:
+    def bound_to(node: str, asked: RequestInfo) -> bool:
         return is_bound(instances, node, asked.resource, asked.namespace, asked.name)
 
     return Api(

@@ -7,34 +7,13 @@ NodeRestriction admission.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP, NODES_GROUP
 from apiserver.machinery.resource import Caller
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 NODE_PREFIX = "system:node:"
-
-
-class Attributes(Protocol):
-    """What authorization looks at (a RequestInfo has it all)."""
-
-    @property
-    def verb(self) -> str: ...  # noqa: D102 - the names are RequestInfo's
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def group(self) -> str: ...  # noqa: D102
-    @property
-    def resource(self) -> str: ...  # noqa: D102
-    @property
-    def subresource(self) -> str: ...  # noqa: D102
-    @property
-    def namespace(self) -> str: ...  # noqa: D102
-    @property
-    def name(self) -> str: ...  # noqa: D102
-    @property
-    def is_resource(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +25,7 @@ class Rule:
     """Plural, or ``plural/subresource``."""
     verbs: frozenset[str]
 
-    def allows(self, asked: Attributes) -> bool:
+    def allows(self, asked: RequestInfo) -> bool:
         """Return True when this rule covers the request."""
         resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
         return asked.group == self.group and resource in self.resources and asked.verb in self.verbs
@@ -83,13 +62,13 @@ NODE_RULES = (
 class Authorizer:
     """Decides by group."""
 
-    def __init__(self, bound_to: Callable[[str, Attributes], bool]) -> None:
+    def __init__(self, bound_to: Callable[[str, RequestInfo], bool]) -> None:
         """``bound_to(node, asked)`` tells whether an agent's request concerns something bound to its node."""
         self._bound_to = bound_to
 
-    def allowed(self, caller: Caller, asked: Attributes) -> bool:
+    def allowed(self, caller: Caller, asked: RequestInfo) -> bool:
         """Return True when ``caller`` may make the request."""
-        if asked.path.split("?")[0].rstrip("/") in ALWAYS_ALLOWED or MASTERS_GROUP in caller.groups:
+        if asked.path.rstrip("/") in ALWAYS_ALLOWED or MASTERS_GROUP in caller.groups:
             return True
         if "system:authenticated" not in caller.groups:
             return False
@@ -101,7 +80,7 @@ class Authorizer:
             return self._node_allowed(caller.name.removeprefix(NODE_PREFIX), asked)
         return False
 
-    def _node_allowed(self, node: str, asked: Attributes) -> bool:
+    def _node_allowed(self, node: str, asked: RequestInfo) -> bool:
         if not any(rule.allows(asked) for rule in NODE_RULES):
             return False
         if asked.resource in ("nodes", "leases") and asked.verb in ("update", "patch", "get") and asked.name != node:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiohttp import web
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS
 from apiserver.http import answers, verbs, watches
 from apiserver.http.api import API, CALLER, INFO, Api
@@ -16,7 +17,7 @@ from apiserver.http.bodies import MAX_BODY_BYTES
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
 from apiserver.http.openapi import OpenApi
-from apiserver.http.requestinfo import RequestInfo, parse
+from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller

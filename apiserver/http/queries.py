@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.http.bodies import parse_object
-from apiserver.http.requestinfo import RequestInfo
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import parse_field_selector, parse_label_selector

@@ -4,7 +4,8 @@ Source: ``k8s.io/apiserver/pkg/endpoints/request.RequestInfo``; authorization us
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from apiserver.auth.attributes import RequestInfo
 
 _VERBS = {
     "GET": "get",
@@ -14,27 +15,6 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestInfo:
-    """One request in the terms of authorization."""
-
-    verb: str
-    """get, list, watch, create, update, patch, delete, deletecollection; the lower-case method elsewhere."""
-    path: str
-    group: str = ""
-    version: str = ""
-    resource: str = ""
-    """Plural; empty when the path is not a resource's."""
-    subresource: str = ""
-    namespace: str = ""
-    name: str = ""
-
-    @property
-    def is_resource(self) -> bool:
-        """True for paths of API objects, False for discovery, health, OpenAPI."""
-        return bool(self.resource)
 
 
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:

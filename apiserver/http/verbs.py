@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers, bodies
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.queries import delete_options, list_options, write_options
-from apiserver.http.requestinfo import RequestInfo
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
 from apiserver.machinery.patch import apply_patch

@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON, representation
 from apiserver.http.queries import flag, number, selection
-from apiserver.http.requestinfo import RequestInfo
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Resource
 from apiserver.registry.codec import encoded

@@ -2,8 +2,9 @@
 
 import pytest
 
+from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS, from_subject
-from apiserver.auth.authorization import Attributes, Authorizer
+from apiserver.auth.authorization import Authorizer
 from apiserver.auth.nodebinding import secret_names
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller
@@ -17,7 +18,7 @@ STRANGER = Caller("eve", frozenset({AUTHENTICATED}))
 VMIS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances"
 
 
-def bound_to_one(node: str, asked: Attributes) -> bool:
+def bound_to_one(node: str, asked: RequestInfo) -> bool:
     return node == "one" and asked.name == "mine"
 
 

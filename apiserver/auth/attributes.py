@@ -1,0 +1,27 @@
+"""What a request asks for, in the terms of authorization.
+
+Source: ``k8s.io/apiserver/pkg/authorization/authorizer.Attributes``.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestInfo:
+    """One request in the terms of authorization."""
+
+    verb: str
+    """get, list, watch, create, update, patch, delete, deletecollection; the lower-case method elsewhere."""
+    path: str
+    group: str = ""
+    version: str = ""
+    resource: str = ""
+    """Plural; empty when the path is not a resource's."""
+    subresource: str = ""
+    namespace: str = ""
+    name: str = ""
+
+    @property
+    def is_resource(self) -> bool:
+        """True for paths of API objects, False for discovery, health, OpenAPI."""
+        return bool(self.resource)
