@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apiserver.http.negotiation import JSON, MediaType, representation
+from apiserver.http.negotiation import JSON, representation
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.table import TableMaker
@@ -38,9 +38,8 @@ def one(
     warnings: Sequence[str] = (),
 ) -> web.Response:
     """Answer with one object."""
-    media = representation(request.headers.get("Accept", ""))
-    if media.wants == "Table":
-        body = orjson.dumps(as_table(request, resource, version, [record], record.revision))
+    if wants_table(request):
+        body = orjson.dumps(as_table(request, resource, version, [record], {"resourceVersion": str(record.revision)}))
     else:
         body = encoded(record, resource, version)
     return _warned(raw(body, status=status), resource, version, warnings)
@@ -48,16 +47,13 @@ def one(
 
 def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:
     """Answer with a list, joining bytes that are ready."""
-    media: MediaType = representation(request.headers.get("Accept", ""))
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.continue_token:
         metadata["continue"] = page.continue_token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
-    if media.wants == "Table":
-        shown = as_table(request, resource, version, page.records, page.revision)
-        shown["metadata"] = metadata
-        body = orjson.dumps(shown)
+    if wants_table(request):
+        body = orjson.dumps(as_table(request, resource, version, page.records, metadata))
     else:
         head = {"apiVersion": resource.api_version(version), "kind": resource.list_kind, "metadata": metadata}
         items = b",".join([encoded(record, resource, version) for record in page.records])
@@ -65,15 +61,19 @@ def many(request: web.Request, resource: Resource, version: str, page: Page) -> 
     return _warned(raw(body), resource, version, ())
 
 
+def wants_table(request: web.Request) -> bool:
+    """Return True when the client asks for a Table rather than for the objects themselves. Raises 406."""
+    return representation(request.headers.get("Accept", "")).wants == "Table"
+
+
 def as_table(
-    request: web.Request, resource: Resource, version: str, records: Sequence[Record], revision: int
+    request: web.Request, resource: Resource, version: str, records: Sequence[Record], metadata: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a ``meta.k8s.io/v1`` Table of ``records``."""
+    """Return a ``meta.k8s.io/v1`` Table of ``records``; ``metadata`` is that of the list. Raises 400."""
     include = request.query.get("includeObject", "Metadata")
     if include not in ("None", "Metadata", "Object"):
         raise errors.bad_request(f"includeObject {include!r} is not one of None, Metadata, Object")
     shown = [versioned_object(record, resource, version) for record in records]
-    metadata = {"resourceVersion": str(revision)}
     return _table_maker(resource.version(version).columns).table(shown, include=include, metadata=metadata)
 
 

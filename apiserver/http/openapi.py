@@ -48,21 +48,22 @@ class OpenApi:
     def __init__(self, resources: Iterable[Resource], catalogue: Catalogue, product_version: str) -> None:
         self._catalogue = catalogue
         self._info = {"title": "Virtplane", "version": product_version}
-        self._paths: dict[str, list[tuple[Resource, str]]] = {}
+        self._served: dict[str, list[tuple[Resource, str]]] = {}
+        """The resources of each group-version, by its path."""
         for resource in resources:
             for version in resource.versions:
                 root = f"apis/{resource.group}/{version.name}" if resource.group else f"api/{version.name}"
-                self._paths.setdefault(root, []).append((resource, version.name))
+                self._served.setdefault(root, []).append((resource, version.name))
         self._documents: dict[str, tuple[bytes, str]] = {}
 
     def v3_root(self) -> web.Response:
         """Answer ``/openapi/v3``: where each group-version's document is, with the hash of its content."""
-        paths = {root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={self._v3(root)[1]}"} for root in self._paths}
+        paths = {root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={self._v3(root)[1]}"} for root in self._served}
         return json({"paths": paths})
 
     def v3(self, request: web.Request, root: str) -> web.Response:
         """Answer ``/openapi/v3/apis/GROUP/VERSION``. Raises 404."""
-        if root not in self._paths:
+        if root not in self._served:
             raise errors.no_such_path()
         body, digest = self._v3(root)
         asked = request.query.get("hash")
@@ -75,14 +76,11 @@ class OpenApi:
 
     def v2(self, request: web.Request) -> web.Response:
         """Answer ``/openapi/v2`` as JSON. Raises 406 for clients that take only protobuf."""
-        if not any(media.name in ("application/json", "application/*", "*/*") for media in self._accepted(request)):
+        media_types = accepted(request.headers.get("Accept", ""))
+        if not any(media.name in ("application/json", "application/*", "*/*") for media in media_types):
             raise errors.not_acceptable(["application/json"])
         body, digest = self._built("v2", self._build_v2)
         return _answer(request, body, digest, {"Vary": "Accept"})
-
-    @staticmethod
-    def _accepted(request: web.Request) -> list[Any]:
-        return accepted(request.headers.get("Accept", ""))
 
     def _v3(self, root: str) -> tuple[bytes, str]:
         return self._built(root, lambda: self._build_v3(root))
@@ -94,23 +92,20 @@ class OpenApi:
         return self._documents[name]
 
     def _build_v3(self, root: str) -> bytes:
-        schemas: dict[str, Any] = {}
         paths: dict[str, Any] = {}
-        for resource, version in self._paths[root]:
-            schemas |= self._definitions(resource, version)
+        for resource, version in self._served[root]:
             paths |= _paths(root, resource, version)
-        return orjson.dumps(
-            {"openapi": "3.0.0", "info": self._info, "paths": paths, "components": {"schemas": schemas}}
-        )
+        components = {"schemas": self._definitions(root)}
+        return orjson.dumps({"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components})
 
-    def _definitions(self, resource: Resource, version: str) -> dict[str, Any]:
+    def _definitions(self, root: str) -> dict[str, Any]:
+        resource, version = self._served[root][0]
         return self._catalogue.definitions(resource.group, version)
 
     def _build_v2(self) -> bytes:
         definitions: dict[str, Any] = {}
-        for served in self._paths.values():
-            for resource, version in served:
-                definitions |= self._definitions(resource, version)
+        for root in self._served:
+            definitions |= self._definitions(root)
         content = {"swagger": "2.0", "info": self._info, "paths": {}, "definitions": definitions}
         return orjson.dumps(content).replace(_V3_REFERENCES, _V2_REFERENCES)
 

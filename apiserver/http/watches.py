@@ -12,12 +12,13 @@ from aiohttp import web
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers
 from apiserver.http.api import Api
-from apiserver.http.negotiation import JSON, representation
+from apiserver.http.negotiation import JSON
 from apiserver.http.queries import flag, number, selection
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Resource
 from apiserver.registry.codec import encoded
 from apiserver.registry.watching import Change, WatchOptions, watch
+from apiserver.storage.contract import Record
 
 BOOKMARK_SECONDS = 60
 """How often a quiet watcher that allows bookmarks learns the current revision (kube-apiserver's cacher)."""
@@ -31,7 +32,7 @@ STOPPING = web.AppKey("stopping", asyncio.Event)
 async def stream(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     """Answer a watch until its timeout, the client's or the server's end."""
     query = request.query
-    writer = _EventWriter(request, resource, info.version, as_table=_wants_table(request))
+    writer = _EventWriter(request, resource, info.version, as_table=answers.wants_table(request))
     options = WatchOptions(
         namespace=info.namespace or None,
         selects=selection(resource, query, info.name),
@@ -50,10 +51,6 @@ async def stream(request: web.Request, api: Api, resource: Resource, info: Reque
             await response.write(orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n")
     await response.write_eof()
     return response
-
-
-def _wants_table(request: web.Request) -> bool:
-    return representation(request.headers.get("Accept", "")).wants == "Table"
 
 
 async def _until(
@@ -101,9 +98,7 @@ class _EventWriter:
         if change.record is None:
             body = orjson.dumps(self._bookmark(change))
         elif self._as_table:
-            body = orjson.dumps(
-                answers.as_table(self._request, self._resource, self._version, [change.record], change.revision)
-            )
+            body = orjson.dumps(self._table(change, [change.record]))
         else:
             body = encoded(change.record, self._resource, self._version)
         return b'{"type":"' + change.type.encode() + b'","object":' + body + b"}\n"
@@ -113,6 +108,10 @@ class _EventWriter:
         if change.initial_events_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         if self._as_table:
-            return answers.as_table(self._request, self._resource, self._version, [], change.revision)
+            return self._table(change, [])
         api_version = self._resource.api_version(self._version)
         return {"kind": self._resource.kind, "apiVersion": api_version, "metadata": metadata}
+
+    def _table(self, change: Change, records: list[Record]) -> dict[str, Any]:
+        metadata = {"resourceVersion": str(change.revision)}
+        return answers.as_table(self._request, self._resource, self._version, records, metadata)

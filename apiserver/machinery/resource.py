@@ -5,7 +5,7 @@ default, convert, prepare, validate, store); a :class:`Strategy` only says what 
 Source of the split: ``k8s.io/apiserver/pkg/registry/rest``.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -141,11 +141,11 @@ class Resource:
 
     def version(self, name: str) -> Version:
         """Return a served version. Raises KeyError when it is not served."""
-        return self._by_name()[name]
+        for version in self.versions:
+            if version.name == name:
+                return version
+        raise KeyError(name)
 
     def api_version(self, name: str) -> str:
         """Return ``group/version``, or the version alone for the core group."""
         return f"{self.group}/{name}" if self.group else name
-
-    def _by_name(self) -> Mapping[str, Version]:
-        return {version.name: version for version in self.versions}
