@@ -62,7 +62,7 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         sql = await stack.enter_async_context(SqlLog(options.database_url))
         cache = await stack.enter_async_context(WatchCache(sql))
         await stack.enter_async_context(Compactor(sql))
-        health = Health({"storage": lambda: _reach(cache)})
+        health = Health({"storage": lambda: _reach(sql)})
         api = make_api(cache)
         await _ensure_namespaces(api)
         tls = serving_context(options.certificate, options.key, options.client_ca)
@@ -114,8 +114,8 @@ async def _serve(stack: AsyncExitStack, app: web.Application, options: Options, 
     await web.TCPSite(runner, options.address, options.port, ssl_context=tls, reuse_address=True).start()
 
 
-async def _reach(cache: WatchCache) -> None:
-    await cache.latest()
+async def _reach(sql: SqlLog) -> None:
+    await sql.latest()
 
 
 async def _ensure_namespaces(api: Api) -> None:

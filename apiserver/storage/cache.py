@@ -169,7 +169,7 @@ class WatchCache:
 
     async def get(self, key: Key) -> Record:
         """See Store."""
-        await self.wait_for(await self._sql.latest())
+        await self.wait_for(await self._sql.newest())
         record = self.peek(key)
         if record is None:
             raise NotFoundError(key)
@@ -177,17 +177,17 @@ class WatchCache:
 
     async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
         """See Store."""
-        await self.wait_for(await self._sql.latest())
+        await self.wait_for(await self._sql.newest())
         now = Snapshot(self._revision, [*self.records(resource, namespace)])
         if at is None or at == now.revision:
             return now
         if at > now.revision:
             raise FutureRevisionError(at, now.revision)
-        return rewind(now, self._since(resource, at), namespace, at)
+        return rewind(now, self._shelf(resource).since(at), namespace, at)
 
     async def latest(self) -> Revision:
         """See Store."""
-        return await self._sql.latest()
+        return await self._sql.newest()
 
     async def wait_for(self, revision: Revision, seconds: float = CATCH_UP_SECONDS) -> None:
         """Return when the cache has reached ``revision``. Raises FutureRevisionError after ``seconds``."""
@@ -206,7 +206,7 @@ class WatchCache:
         await self.wait_for(after)
         shelf, watcher = self._shelf(resource), _Watcher()
         # No await between reading the window and joining the watchers: nothing is missed, nothing comes twice.
-        replay = self._since(resource, after)
+        replay = shelf.since(after)
         shelf.watchers.add(watcher)
         try:
             for event in replay:
@@ -218,9 +218,6 @@ class WatchCache:
                     yield event
         finally:
             shelf.watchers.discard(watcher)
-
-    def _since(self, resource: str, revision: Revision) -> Sequence[Event]:
-        return self._shelf(resource).since(revision)
 
     def _shelf(self, resource: str) -> _Shelf:
         if resource not in self._shelves:

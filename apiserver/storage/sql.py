@@ -91,15 +91,19 @@ class SqlLog:
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
         self._committed: Callable[[Sequence[Event]], None] | None = None
+        self._newest: Revision = 0
 
     async def __aenter__(self) -> Self:
-        """Start the writer, and on PostgreSQL listen for other replicas."""
-        self._stack.push_async_callback(self._engine.dispose)
-        writer = asyncio.create_task(self._write_batches(), name="storage writer")
-        self._stack.push_async_callback(_cancel, writer)
-        if self.shared:
-            listener = asyncio.create_task(self._listen(), name="storage listener")
-            self._stack.push_async_callback(_cancel, listener)
+        """Start the writer, and on PostgreSQL listen for other replicas. Raises UnavailableError."""
+        async with AsyncExitStack() as starting:
+            starting.push_async_callback(self._engine.dispose)
+            self._newest = await self.latest()
+            writer = asyncio.create_task(self._write_batches(), name="storage writer")
+            starting.push_async_callback(_cancel, writer)
+            if self.shared:
+                listener = asyncio.create_task(self._listen(), name="storage listener")
+                starting.push_async_callback(_cancel, listener)
+            self._stack = starting.pop_all()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -172,6 +176,10 @@ class SqlLog:
     async def latest(self) -> Revision:
         """See Store."""
         return (await self._read(select(meta.c.revision)))[0].revision
+
+    async def newest(self) -> Revision:
+        """Return what ``latest`` does, from memory where no other process can have written."""
+        return await self.latest() if self.shared else self._newest
 
     async def watch(
         self, resource: str, *, after: Revision, namespace: str | None = None
@@ -264,8 +272,10 @@ class SqlLog:
             await tx.execute(select(func.pg_notify(CHANNEL, "")))
 
     async def _announce(self, result: Plan) -> None:
-        if result.events and self._committed is not None:
-            self._committed(result.events)
+        if result.events:
+            self._newest = result.events[-1].revision
+            if self._committed is not None:
+                self._committed(result.events)
         for write, record in result.succeeded:
             if not write.done.done():
                 write.done.set_result(record)
