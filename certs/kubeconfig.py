@@ -4,10 +4,11 @@ Source: Kubernetes, "Organizing Cluster Access Using kubeconfig Files".
 """
 
 import base64
-import os
 from pathlib import Path
 
 import yaml
+
+from certs.files import replace_file
 
 
 def write_kubeconfig(path: Path, *, server: str, authority: Path, certificate: Path, key: Path, user: str) -> None:
@@ -26,11 +27,7 @@ def write_kubeconfig(path: Path, *, server: str, authority: Path, certificate: P
         "contexts": [{"name": "virtplane", "context": {"cluster": "virtplane", "user": user, "namespace": "default"}}],
         "current-context": "virtplane",
     }
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        yaml.safe_dump(content, file, sort_keys=False)
-    temporary.replace(path)
+    replace_file(path, yaml.safe_dump(content, sort_keys=False, encoding="utf-8"), 0o600)
 
 
 def _data(path: Path) -> str:

@@ -1,6 +1,5 @@
 """A certificate with its key, in memory and in files."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -8,6 +7,8 @@ from typing import Self
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs.files import replace_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Pair:
     def save(self, directory: Path, name: str) -> None:
         """Write ``NAME.crt`` and ``NAME.key`` (mode 0600), each atomically."""
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        _write(directory / f"{name}.key", self.key_pem, 0o600)
-        _write(directory / f"{name}.crt", self.certificate_pem, 0o644)
+        replace_file(directory / f"{name}.key", self.key_pem, 0o600)
+        replace_file(directory / f"{name}.crt", self.certificate_pem, 0o644)
 
     @classmethod
     def load(cls, directory: Path, name: str) -> Self:
@@ -43,15 +44,3 @@ class Pair:
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise ValueError(f"{directory / name}.key is not the key of {name}.crt")
         return cls(certificate, key)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace ``path`` in one step, so that no reader ever sees half a file or a key that others may read."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.unlink(missing_ok=True)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,0 +1,16 @@
+"""Files that nobody ever reads half written."""
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes, mode: int) -> None:
+    """Put ``content`` at ``path`` in one step, durably, never readable by more than ``mode`` says. Raises OSError."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
