@@ -6,8 +6,8 @@ from decimal import Decimal
 from typing import Any
 
 from controllers.metadata import INSTANCE_FINALIZER, has_finalizer, is_final, is_terminating, node_of
-from controllers.quantity import show_bytes
 from controllers.scheduler.demand import SCHEDULABLE_LABEL, NodeFacts, Resources, demand
+from kube import quantity
 
 Object = dict[str, Any]
 
@@ -74,6 +74,15 @@ def lacking(node: NodeFacts, selector: Mapping[str, str], wanted: Resources, fre
         (wanted.cpu > free.cpu, _too_little("CPU", _plain(wanted.cpu), _plain(free.cpu))),
     )
     return next((why for fails, why in checks if fails), None)
+
+
+def show_bytes(amount: Decimal) -> str:
+    """Format a number of bytes in the largest binary unit that keeps it readable."""
+    for name in ("Gi", "Mi", "Ki"):
+        unit = quantity.parse(f"1{name}")
+        if abs(amount) >= unit:
+            return f"{(amount / unit).quantize(Decimal('0.1')):f}".removesuffix(".0") + name
+    return f"{amount:f}"
 
 
 def _too_little(what: str, wanted: str, free: str) -> str:

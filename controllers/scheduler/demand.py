@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from client.conditions import is_true
-from controllers.quantity import quantity
+from kube import quantity
 
 Object = dict[str, Any]
 
@@ -55,7 +55,7 @@ def demand(instance: Object) -> Resources:
 def _amount(value: str | float) -> Decimal:
     """Return a quantity; one that nobody can read counts as nothing (the API refuses it where it is written)."""
     try:
-        return quantity(value)
+        return quantity.parse(value)
     except ValueError:
         return Decimal(0)
 

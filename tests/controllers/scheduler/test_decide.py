@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controllers.quantity import quantity, show_bytes
-from controllers.scheduler.decide import Bind, Nothing, Release, Unschedulable, decide
+from controllers.scheduler.decide import Bind, Nothing, Release, Unschedulable, decide, show_bytes
 from controllers.scheduler.demand import Resources, demand, node_facts
 from controllers.scheduler.ledger import Ledger
+from kube import quantity
 from tests.controllers.objects import instance, node
 
 
@@ -35,7 +35,7 @@ def cordoned() -> dict[str, Any]:
 
 def test_it_binds_to_the_node_with_most_room() -> None:
     assert placed(unbound(), node("a", memory="1Gi"), node("b", memory="2Gi")) == Bind("b")
-    carried = {"b": Resources(Decimal(0), quantity("1536Mi"))}
+    carried = {"b": Resources(Decimal(0), quantity.parse("1536Mi"))}
     assert placed(unbound(), node("a", memory="1Gi"), node("b", memory="2Gi"), used=carried) == Bind("a")
     assert placed(unbound(), node("b"), node("a")) == Bind("a")
 
@@ -130,13 +130,13 @@ def test_the_ledger_equals_a_count_from_scratch(changes: list[tuple[str, str, st
     ],
 )
 def test_quantities(text: str | int, value: str) -> None:
-    assert quantity(text) == Decimal(value)
+    assert quantity.parse(text) == Decimal(value)
 
 
 @pytest.mark.parametrize("text", ["", "1 Gi", "Gi", "1Xi", "1ni", "--1", "1e9999"])
 def test_what_is_no_quantity_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
-        quantity(text)
+        quantity.parse(text)
 
 
 def test_bytes_are_shown_in_the_largest_unit() -> None:

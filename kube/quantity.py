@@ -16,7 +16,7 @@ class QuantityError(ValueError):
     """A text that is not a quantity."""
 
 
-def parse(text: str | int) -> Decimal:
+def parse(text: str | float) -> Decimal:
     """Return the exact amount that ``text`` stands for. Raises QuantityError."""
     found = _FORM.fullmatch(str(text))
     if not found or len(str(text)) > _LONGEST:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.machinery import quantity
+from kube import quantity
 
 
 @pytest.mark.parametrize(
