@@ -18,11 +18,10 @@ from kubernetes.aio.client import ApiClient
 
 from client.errors import ApiError
 from client.kinds import Kind
+from client.store import Object
 
 __all__ = ["ApiError", "Client", "Kind", "Object"]
 
-Object = dict[str, Any]
-"""An API object as JSON gives it."""
 Patch = dict[str, Any] | list[dict[str, Any]]
 """A JSON merge patch (RFC 7396) when a dict, a JSON patch (RFC 6902) when a list."""
 

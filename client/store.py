@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 Object = dict[str, Any]
+"""An API object as JSON gives it."""
 Indexer = Callable[[Object], Iterable[str]]
 """Tells under which values an object is found."""
 

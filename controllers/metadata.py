@@ -1,8 +1,6 @@
 """Reading and changing metadata: owners, finalizers, deletion; and patches that undo nobody's work."""
 
-from typing import Any
-
-Object = dict[str, Any]
+from client.store import Object
 
 INSTANCE_FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
 """On an instance until its domain is gone."""

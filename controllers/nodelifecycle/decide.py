@@ -6,14 +6,12 @@ still run them.
 """
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from client.conditions import get_condition, set_condition
+from client.store import Object
 from client.timestamps import from_time
 from controllers.metadata import is_final, phase_of
 from controllers.scheduler.demand import SCHEDULABLE_LABEL
-
-Object = dict[str, Any]
 
 GRACE = timedelta(seconds=40)
 UNRESPONSIVE = "NodeUnresponsive"
@@ -39,7 +37,7 @@ def lost_node_status(node: Object, now: datetime) -> Object:
     before = get_condition(status.get("conditions", ()), "Ready")
     if before is not None and before["status"] == "Unknown":
         return status
-    return {**status, "conditions": set_condition(status.get("conditions", ()), new, now)}
+    return _with_condition(node, new, now)
 
 
 def lost_node_metadata(node: Object, stamp: str) -> Object | None:
@@ -78,8 +76,8 @@ def _blames_node(instance: Object) -> bool:
     return ready is not None and ready.get("reason") == UNRESPONSIVE
 
 
-def _with_condition(instance: Object, new: Object, now: datetime) -> Object:
-    status = instance.get("status", {})
+def _with_condition(obj: Object, new: Object, now: datetime) -> Object:
+    status = obj.get("status", {})
     return {**status, "conditions": set_condition(status.get("conditions", ()), new, now)}
 
 

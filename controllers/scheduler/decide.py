@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
+from client.store import Object
 from controllers.metadata import INSTANCE_FINALIZER, has_finalizer, is_final, is_terminating, node_of
 from controllers.scheduler.demand import SCHEDULABLE_LABEL, NodeFacts, Resources, demand
 from kube import quantity
-
-Object = dict[str, Any]
 
 SHOWN_NODES = 10
 """How many nodes a message names before it only counts the rest."""

@@ -2,12 +2,10 @@
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from client.conditions import is_true
+from client.store import Object
 from kube import quantity
-
-Object = dict[str, Any]
 
 SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 CPU_ALLOCATION_RATIO = 10

@@ -5,8 +5,8 @@ Source: KubeVirt's run strategies and state change requests (``pkg/virt-controll
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
+from client.store import Object
 from client.timestamps import from_time
 from controllers.metadata import (
     INSTANCE_FINALIZER,
@@ -16,8 +16,6 @@ from controllers.metadata import (
     is_terminating,
     phase_of,
 )
-
-Object = dict[str, Any]
 
 START: Object = {"action": "Start"}
 

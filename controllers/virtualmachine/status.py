@@ -6,9 +6,9 @@ Source: KubeVirt's ``pkg/virt-controller/watch/vm``, printable statuses and star
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from client.conditions import get_condition, is_true, remove_condition, set_condition
+from client.store import Object
 from client.timestamps import to_time
 from controllers.metadata import is_final, is_terminating, phase_of
 from controllers.virtualmachine.decide import (
@@ -21,8 +21,6 @@ from controllers.virtualmachine.decide import (
     run_strategy,
 )
 from controllers.virtualmachine.instance import GENERATION_ANNOTATION
-
-Object = dict[str, Any]
 
 RESTARTING = ("Always", "RerunOnFailure", "Once")
 """The strategies under which failed starts are counted."""
