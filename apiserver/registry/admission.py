@@ -79,6 +79,9 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     """Give a new hub object its identity and whatever its kind's strategy decides; then judge it. Raises 422."""
     metadata = hub["metadata"]
     fill_new_metadata(metadata, metadata.get("namespace", ""))
+    if not metadata.get("name"):
+        # Strategies may count on a name.
+        _refuse(resource, hub, [*validate_metadata(metadata)])
     metadata.pop("generation", None)
     if resource.has_generation:
         metadata["generation"] = 1

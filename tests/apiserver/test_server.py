@@ -127,6 +127,11 @@ async def test_the_namespaces_that_clients_count_on_are_there(kubectl: Kubectl) 
     assert {"namespace/default", "namespace/kube-system", "namespace/kube-node-lease"} <= set(names)
 
 
+async def test_an_object_without_a_name_is_refused_before_its_kind_looks_at_it(kubectl: Kubectl) -> None:
+    answer = await kubectl("create", "--raw", "/api/v1/namespaces", "-f", "-", given='{"metadata":{}}', fails=True)
+    assert "metadata.name: Required value" in answer
+
+
 async def test_secrets_come_back_encoded(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", "-", given=SECRET)
     assert await kubectl("get", "secret", "s", "-o", "jsonpath={.data.a} {.type}") == "Yg== Opaque"
