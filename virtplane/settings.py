@@ -55,13 +55,20 @@ class Settings:
         for name, value in _read_file(Path(chosen.get("home", cls().home)).expanduser() / FILE_NAME).items():
             if name not in names:
                 raise SettingsError(f"{FILE_NAME}: {name!r} is no setting; known are {', '.join(sorted(names))}")
-            chosen.setdefault(name, value)
+            if name == "home":
+                raise SettingsError(
+                    f"{FILE_NAME}: it is found below home and cannot move it; use --home or VIRTPLANE_HOME"
+                )
+            if value is not None:
+                chosen.setdefault(name, value)
         return cls(**{name: _typed(name, value, names[name].type) for name, value in chosen.items()})
 
     def shown(self) -> dict[str, Any]:
         """Return all settings for printing, with the password of the database masked."""
         shown = dataclasses.asdict(self)
-        shown["database_url"] = make_url(self.database).render_as_string(hide_password=True)
+        url = make_url(self.database)
+        secret = {name: "***" for name in url.query if "password" in name.lower()}
+        shown["database_url"] = url.update_query_dict(secret).render_as_string(hide_password=True)
         return shown
 
 

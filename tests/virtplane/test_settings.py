@@ -24,6 +24,24 @@ def test_a_password_is_never_printed(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "postgresql://me:***@db/virtplane" in printed
 
 
+def test_a_password_in_the_query_of_the_url_is_not_printed_either(tmp_path: Path) -> None:
+    url = "postgresql://me@/virtplane?host=/run/pg&password=hunter2&sslpassword=hunter2"
+    shown = Settings.load({"home": str(tmp_path), "database_url": url}, {}).shown()["database_url"]
+    assert "hunter2" not in shown
+    assert "host=" in shown
+
+
+def test_a_setting_left_empty_in_the_file_keeps_its_default(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("address:\ndatabase_url:\nport:\n")
+    assert Settings.load({"home": str(tmp_path)}, {}) == Settings(home=str(tmp_path))
+
+
+def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("home: /elsewhere\n")
+    with pytest.raises(SettingsError, match="use --home or VIRTPLANE_HOME"):
+        Settings.load({"home": str(tmp_path)}, {})
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [({"port": "x"}, "whole number"), ({"port": "70000"}, "65535"), ({"database_url": "hunter2"}, "must look like")],
