@@ -18,9 +18,9 @@ from kubernetes.aio.client import ApiClient
 
 from client.errors import ApiError
 from client.kinds import Kind
-from client.store import Object
+from kube.objects import Object
 
-__all__ = ["ApiError", "Client", "Kind", "Object"]
+__all__ = ["ApiError", "Client", "Kind"]
 
 Patch = dict[str, Any] | list[dict[str, Any]]
 """A JSON merge patch (RFC 7396) when a dict, a JSON patch (RFC 6902) when a list."""

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import structlog
 
-from client.api import Client, Object
+from client.api import Client
 from client.errors import ApiError
 from client.kinds import EVENT
-from client.timestamps import to_time, utc_now
+from kube.objects import Object
+from kube.timestamps import to_time, utc_now
 
 CAPACITY = 1000
 REMEMBERED = 4096

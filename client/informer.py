@@ -11,10 +11,11 @@ from contextlib import aclosing
 
 import structlog
 
-from client.api import Client, Object
+from client.api import Client
 from client.errors import ApiError
 from client.kinds import Kind
 from client.store import Indexer, ObjectKey, Store, key_of
+from kube.objects import Object
 
 Handler = Callable[[Object | None, Object | None], None]
 """Told ``(old, new)``: old is None for an addition, new is None for a deletion."""

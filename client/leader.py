@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import structlog
 
-from client.api import Client, Object
+from client.api import Client
 from client.errors import ApiError
 from client.kinds import LEASE
-from client.timestamps import to_micro_time, utc_now
+from kube.objects import Object
+from kube.timestamps import to_micro_time, utc_now
 
 log = structlog.get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """The objects of one kind in memory, found by key and by index."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-Object = dict[str, Any]
-"""An API object as JSON gives it."""
+from kube.objects import Object
+
 Indexer = Callable[[Object], Iterable[str]]
 """Tells under which values an object is found."""
 

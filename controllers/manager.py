@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from client.api import Client, Object
+from client.api import Client
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kinds import (
@@ -24,14 +24,15 @@ from client.kinds import (
     Kind,
 )
 from client.leader import LeaderElector
-from client.timestamps import utc_now
 from controllers.context import Context
 from controllers.garbagecollector.controller import BY_OWNER, GarbageCollector, owner_uids
-from controllers.metadata import node_of
 from controllers.namespace.controller import NamespaceController
 from controllers.nodelifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
 from controllers.scheduler.controller import BY_NODE, Scheduler
 from controllers.virtualmachine.controller import VirtualMachineController
+from kube.instances import node_of
+from kube.objects import Object
+from kube.timestamps import utc_now
 
 LEASE_NAME = "virtplane-controllers"
 COMPONENT = "virtualmachine-controller"

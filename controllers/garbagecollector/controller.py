@@ -12,7 +12,8 @@ from client.kinds import CONFIG_MAP, LEASE, NODE, SECRET, VIRTUAL_MACHINE, VIRTU
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
-from controllers.metadata import Object, is_terminating
+from kube.metadata import is_terminating
+from kube.objects import Object
 
 DEPENDENTS = (VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, SECRET, CONFIG_MAP, LEASE)
 OWNERS = (*DEPENDENTS, NODE)

@@ -16,7 +16,8 @@ from client.kinds import (
 from client.store import key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
-from controllers.metadata import Object, is_terminating
+from kube.metadata import is_terminating
+from kube.objects import Object
 
 FINALIZER = "kubernetes"
 """In ``spec.finalizers`` until the namespace is empty."""

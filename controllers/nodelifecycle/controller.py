@@ -5,10 +5,8 @@ from datetime import datetime
 
 from client.kinds import LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.store import ObjectKey, key_of
-from client.timestamps import to_time
 from client.workqueue import WorkQueue
 from controllers.context import Context
-from controllers.metadata import Object, status_patch
 from controllers.nodelifecycle.decide import (
     UNRESPONSIVE,
     found_instance_status,
@@ -19,6 +17,9 @@ from controllers.nodelifecycle.decide import (
     time_left,
 )
 from controllers.scheduler.controller import BY_NODE
+from kube.metadata import status_patch
+from kube.objects import Object
+from kube.timestamps import to_time
 
 LEASE_NAMESPACE = "kube-node-lease"
 WORKERS = 2

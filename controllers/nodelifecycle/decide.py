@@ -7,11 +7,11 @@ still run them.
 
 from datetime import datetime, timedelta
 
-from client.conditions import get_condition, set_condition
-from client.store import Object
-from client.timestamps import from_time
-from controllers.metadata import is_final, phase_of
 from controllers.scheduler.demand import SCHEDULABLE_LABEL
+from kube.conditions import get_condition, set_condition
+from kube.instances import is_final, phase_of
+from kube.objects import Object
+from kube.timestamps import from_time
 
 GRACE = timedelta(seconds=40)
 UNRESPONSIVE = "NodeUnresponsive"

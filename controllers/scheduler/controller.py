@@ -1,25 +1,19 @@
 """The scheduler: gather nodes and what they carry, ask :mod:`decide`, write one status patch."""
 
 from client.api import Client
-from client.conditions import get_condition, remove_condition, set_condition
 from client.informer import Informer
 from client.kinds import NODE, VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
-from client.timestamps import to_time
 from client.workqueue import WorkQueue
 from controllers.context import Context
-from controllers.metadata import (
-    INSTANCE_FINALIZER,
-    Object,
-    is_final,
-    is_terminating,
-    node_of,
-    removing_finalizer,
-    status_patch,
-)
 from controllers.scheduler.decide import Bind, Nothing, Release, Unschedulable, decide
 from controllers.scheduler.demand import NodeFacts, Resources, demand, node_facts
 from controllers.scheduler.ledger import Ledger
+from kube.conditions import get_condition, remove_condition, set_condition
+from kube.instances import INSTANCE_FINALIZER, is_final, node_of
+from kube.metadata import is_terminating, removing_finalizer, status_patch
+from kube.objects import Object
+from kube.timestamps import to_time
 
 WORKERS = 8
 BY_NODE = "node"

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from client.store import Object
-from controllers.metadata import INSTANCE_FINALIZER, has_finalizer, is_final, is_terminating, node_of
 from controllers.scheduler.demand import SCHEDULABLE_LABEL, NodeFacts, Resources, demand
 from kube import quantity
+from kube.instances import INSTANCE_FINALIZER, is_final, node_of
+from kube.metadata import has_finalizer, is_terminating
+from kube.objects import Object
 
 SHOWN_NODES = 10
 """How many nodes a message names before it only counts the rest."""

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from client.conditions import is_true
-from client.store import Object
 from kube import quantity
+from kube.conditions import is_true
+from kube.objects import Object
 
 SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 CPU_ALLOCATION_RATIO = 10

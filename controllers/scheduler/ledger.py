@@ -1,7 +1,8 @@
 """What every node carries, kept up to date with each change, so that placing one instance does not look at all."""
 
-from controllers.metadata import Object, is_final, node_of
 from controllers.scheduler.demand import Resources, demand
+from kube.instances import is_final, node_of
+from kube.objects import Object
 
 
 class Ledger:

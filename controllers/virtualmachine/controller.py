@@ -7,16 +7,6 @@ from client.kinds import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
-from controllers.metadata import (
-    MACHINE_FINALIZER,
-    Object,
-    adding_finalizer,
-    controller_of,
-    has_finalizer,
-    is_terminating,
-    removing_finalizer,
-    status_patch,
-)
 from controllers.virtualmachine.decide import (
     Action,
     CreateInstance,
@@ -32,6 +22,16 @@ from controllers.virtualmachine.decide import (
 )
 from controllers.virtualmachine.instance import build_instance
 from controllers.virtualmachine.status import Facts, Failure, machine_status
+from kube.instances import MACHINE_FINALIZER
+from kube.metadata import (
+    adding_finalizer,
+    controller_of,
+    has_finalizer,
+    is_terminating,
+    removing_finalizer,
+    status_patch,
+)
+from kube.objects import Object
 
 WORKERS = 8
 

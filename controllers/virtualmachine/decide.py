@@ -6,16 +6,10 @@ Source: KubeVirt's run strategies and state change requests (``pkg/virt-controll
 from dataclasses import dataclass
 from datetime import datetime
 
-from client.store import Object
-from client.timestamps import from_time
-from controllers.metadata import (
-    INSTANCE_FINALIZER,
-    MACHINE_FINALIZER,
-    has_finalizer,
-    is_final,
-    is_terminating,
-    phase_of,
-)
+from kube.instances import INSTANCE_FINALIZER, MACHINE_FINALIZER, is_final, phase_of
+from kube.metadata import has_finalizer, is_terminating
+from kube.objects import Object
+from kube.timestamps import from_time
 
 START: Object = {"action": "Start"}
 

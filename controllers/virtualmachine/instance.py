@@ -3,8 +3,8 @@
 import copy
 import uuid
 
-from client.store import Object
-from controllers.metadata import MACHINE_FINALIZER
+from kube.instances import MACHINE_FINALIZER
+from kube.objects import Object
 
 FIRMWARE_NAMESPACE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
 """KubeVirt derives a machine's firmware UUID from its name in this namespace."""

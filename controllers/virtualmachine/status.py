@@ -7,10 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from client.conditions import get_condition, is_true, remove_condition, set_condition
-from client.store import Object
-from client.timestamps import to_time
-from controllers.metadata import is_final, is_terminating, phase_of
 from controllers.virtualmachine.decide import (
     START,
     Action,
@@ -21,6 +17,11 @@ from controllers.virtualmachine.decide import (
     run_strategy,
 )
 from controllers.virtualmachine.instance import GENERATION_ANNOTATION
+from kube.conditions import get_condition, is_true, remove_condition, set_condition
+from kube.instances import is_final, phase_of
+from kube.metadata import is_terminating
+from kube.objects import Object
+from kube.timestamps import to_time
 
 RESTARTING = ("Always", "RerunOnFailure", "Once")
 """The strategies under which failed starts are counted."""

@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from controllers.metadata import INSTANCE_FINALIZER, MACHINE_FINALIZER
 from controllers.virtualmachine.instance import owner_reference
+from kube.instances import INSTANCE_FINALIZER, MACHINE_FINALIZER
 
 Object = dict[str, Any]
 

@@ -9,9 +9,9 @@ import pytest
 
 from client.api import Client
 from client.kinds import NAMESPACE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
-from client.timestamps import to_micro_time, to_time, utc_now
 from controllers.manager import Options, run
-from controllers.metadata import INSTANCE_FINALIZER
+from kube.instances import INSTANCE_FINALIZER
+from kube.timestamps import to_micro_time, to_time, utc_now
 from tests.client.standin import StandIn, failure, stand_in
 from tests.controllers.objects import node
 

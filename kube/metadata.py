@@ -1,11 +1,6 @@
 """Reading and changing metadata: owners, finalizers, deletion; and patches that undo nobody's work."""
 
-from client.store import Object
-
-INSTANCE_FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
-"""On an instance until its domain is gone."""
-MACHINE_FINALIZER = "kubevirt.io/virtualMachineControllerFinalize"
-"""On a machine until its instance is gone, and on that instance until its end is recorded."""
+from kube.objects import Object
 
 
 def is_terminating(obj: Object) -> bool:
@@ -16,21 +11,6 @@ def is_terminating(obj: Object) -> bool:
 def has_finalizer(obj: Object, finalizer: str) -> bool:
     """Return True when ``finalizer`` holds the object."""
     return finalizer in obj["metadata"].get("finalizers", ())
-
-
-def is_final(instance: Object) -> bool:
-    """Return True when the guest has ended for good."""
-    return phase_of(instance) in ("Succeeded", "Failed")
-
-
-def phase_of(instance: Object) -> str:
-    """Return the phase; unset is the empty string."""
-    return instance.get("status", {}).get("phase", "")
-
-
-def node_of(instance: Object) -> str:
-    """Return the node that the instance is bound to, or the empty string."""
-    return instance.get("status", {}).get("nodeName", "")
 
 
 def controller_of(obj: Object) -> Object | None:
@@ -53,12 +33,23 @@ def status_patch(obj: Object, status: Object) -> Object | None:
     """Return the merge patch that makes ``obj``'s status equal ``status``, or None when it already is.
 
     It names the resource version that it was computed from, so that it fails with a conflict rather than undo what
-    somebody else wrote meanwhile. Values are replaced whole; nested objects that lose fields are not expected.
+    somebody else wrote meanwhile.
     """
-    old = obj.get("status", {})
-    changes: Object = {name: value for name, value in status.items() if name not in old or old[name] != value}
-    changes |= dict.fromkeys(old.keys() - status.keys())
+    changes = _merge_patch(obj.get("status", {}), status)
     return {"metadata": _version(obj), "status": changes} if changes else None
+
+
+def _merge_patch(old: Object, new: Object) -> Object:
+    """Return the JSON merge patch (RFC 7396) from ``old`` to ``new``: lists whole, null for what goes."""
+    patch: Object = dict.fromkeys(old.keys() - new.keys())
+    for name, value in new.items():
+        before = old.get(name)
+        if isinstance(before, dict) and isinstance(value, dict):
+            if nested := _merge_patch(before, value):
+                patch[name] = nested
+        elif name not in old or before != value:
+            patch[name] = value
+    return patch
 
 
 def _finalizers(obj: Object, finalizers: list[str]) -> Object:

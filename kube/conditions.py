@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from client.timestamps import to_time
+from kube.timestamps import to_time
 
 Condition = dict[str, Any]
 

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from client.conditions import get_condition, is_true, remove_condition, set_condition
+from kube.conditions import get_condition, is_true, remove_condition, set_condition
 
 EARLY = datetime(2026, 1, 1, tzinfo=UTC)
 LATE = datetime(2026, 1, 2, tzinfo=UTC)
