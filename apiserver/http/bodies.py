@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from apiserver.http import protobuf
 from apiserver.machinery import errors
 
 MAX_BODY_BYTES = 3 * 1024 * 1024
@@ -22,10 +23,21 @@ async def read_bytes(request: web.Request) -> bytes:
 
 
 async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return a body that must be a JSON object. Raises 400, 413, 415."""
+    """Return a body that must be one object, in JSON or, for some kinds, protobuf. Raises 400, 413, 415."""
+    if request.content_type == protobuf.MEDIA_TYPE:
+        return protobuf.decode(await read_bytes(request))
     if request.content_type not in ("application/json", "application/octet-stream"):
         raise errors.unsupported_media_type(["application/json"])
     return parse_object(await read_bytes(request))
+
+
+async def read_delete_options(request: web.Request) -> dict[str, Any]:
+    """Return the DeleteOptions in a body; an empty body holds none. Raises 400, 413, 415."""
+    body = await read_bytes(request)
+    if not body:
+        return {}
+    # Any other media type is read as JSON: clients send these options under many names.
+    return protobuf.decode(body) if request.content_type == protobuf.MEDIA_TYPE else parse_object(body)
 
 
 def parse_object(body: bytes) -> dict[str, Any]:

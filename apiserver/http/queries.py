@@ -1,9 +1,9 @@
-"""Query parameters and DeleteOptions bodies, checked and turned into the registry's options."""
+"""Query parameters and DeleteOptions, checked and turned into the registry's options."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http.bodies import parse_object
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import parse_field_selector, parse_label_selector
@@ -49,9 +49,8 @@ def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -
     )
 
 
-def delete_options(query: Mapping[str, str], body: bytes) -> DeleteOptions:
-    """Return the options of a delete, from its body or its query. Raises 400."""
-    options = parse_object(body) if body else {}
+def delete_options(query: Mapping[str, str], options: Mapping[str, Any]) -> DeleteOptions:
+    """Return the options of a delete, from the DeleteOptions in its body or its query. Raises 400."""
     preconditions = options.get("preconditions") or {}
     grace = options.get("gracePeriodSeconds", number(query, "gracePeriodSeconds"))
     if grace is not None and (not isinstance(grace, int) or grace < 0):

@@ -70,7 +70,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = delete_options(request.query, await bodies.read_bytes(request))
+    options = delete_options(request.query, await bodies.read_delete_options(request))
     write = write_options(info, request.query, request[CALLER])
     deleted = await writing.delete(resource, api.store, info.namespace, info.name, options, write)
     if not deleted.gone:
@@ -81,7 +81,7 @@ async def _delete(request: web.Request, api: Api, resource: Resource, info: Requ
 async def _delete_collection(
     request: web.Request, api: Api, resource: Resource, info: RequestInfo
 ) -> web.StreamResponse:
-    options = delete_options(request.query, await bodies.read_bytes(request))
+    options = delete_options(request.query, await bodies.read_delete_options(request))
     write = write_options(info, request.query, request[CALLER])
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     for record in page.records:

@@ -135,3 +135,14 @@ async def test_an_object_without_a_name_is_refused_before_its_kind_looks_at_it(k
 async def test_secrets_come_back_encoded(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", "-", given=SECRET)
     assert await kubectl("get", "secret", "s", "-o", "jsonpath={.data.a} {.type}") == "Yg== Opaque"
+
+
+async def test_kubectl_creates_the_kinds_that_it_sends_as_protobuf(kubectl: Kubectl) -> None:
+    assert "namespace/x created" in await kubectl("create", "namespace", "x")
+    assert "secret/s created" in await kubectl("create", "secret", "generic", "s", "-n", "x", "--from-literal=a=b")
+    assert "configmap/c created" in await kubectl("create", "configmap", "c", "-n", "x", "--from-literal=a=b")
+    assert await kubectl("get", "ns", "x", "-o", "jsonpath={.status.phase}") == "Active"
+    assert await kubectl("get", "secret", "s", "-n", "x", "-o", "jsonpath={.data.a} {.type}") == "Yg== Opaque"
+    assert await kubectl("get", "cm", "c", "-n", "x", "-o", "jsonpath={.data}") == '{"a":"b"}'
+    assert 'namespace "x" deleted' in await kubectl("delete", "namespace", "x", "--wait=false")
+    assert await kubectl("get", "ns", "x", "-o", "jsonpath={.status.phase}") == "Terminating"

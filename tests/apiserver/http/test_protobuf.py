@@ -1,0 +1,114 @@
+"""What Kubernetes' protobuf says, in JSON, and what is said of bodies that say nothing."""
+
+import pytest
+
+from apiserver.http.protobuf import decode
+from apiserver.machinery.errors import StatusError
+from tests.apiserver.http.gadgets import GADGETS, Client, gadget
+
+CREATE_NAMESPACE_X = bytes.fromhex(
+    "6b3873000a0f0a02763112094e616d65737061636512190a110a017812001a0022002a0032003800420012001a020a001a002200"
+)
+"""What kubectl 1.32 sent for ``kubectl create namespace x``."""
+
+
+def varint(value: int) -> bytes:
+    value &= (1 << 64) - 1
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+
+
+def field(number: int, value: int | str | bytes) -> bytes:
+    if isinstance(value, int):
+        return varint(number << 3) + varint(value)
+    data = value.encode() if isinstance(value, str) else value
+    return varint(number << 3 | 2) + varint(len(data)) + data
+
+
+def message(*fields: tuple[int, int | str | bytes]) -> bytes:
+    return b"".join(field(number, value) for number, value in fields)
+
+
+def envelope(kind: str, raw: bytes) -> bytes:
+    return b"k8s\0" + message((1, message((1, "v1"), (2, kind))), (2, raw))
+
+
+def test_what_kubectl_sends_for_a_namespace_is_read_without_its_empty_fields() -> None:
+    assert decode(CREATE_NAMESPACE_X) == {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "x"},
+        "spec": {},
+        "status": {},
+    }
+
+
+def test_a_secret_keeps_bytes_as_base64_and_empty_values() -> None:
+    metadata = message((1, "s"), (11, message((1, "l"), (2, ""))), (8, message((1, 86400))))
+    entries = [(2, message((1, "a"), (2, b"\xff"))), (2, message((1, "empty"), (2, b""))), (2, message((1, "bare")))]
+    decoded = decode(envelope("Secret", message((1, metadata), *entries, (4, message((1, "p"), (2, "q"))), (5, 0))))
+    assert decoded["metadata"] == {"name": "s", "labels": {"l": ""}, "creationTimestamp": "1970-01-02T00:00:00Z"}
+    assert decoded["data"] == {"a": "/w==", "empty": "", "bare": ""}
+    assert decoded["stringData"] == {"p": "q"}
+    assert decoded["immutable"] is False
+
+
+def test_owners_and_finalizers_keep_their_order() -> None:
+    owners = [(13, message((1, "Node"), (5, "v1"), (3, name), (4, "u"), (6, 1))) for name in ("a", "b")]
+    metadata = decode(envelope("ConfigMap", message((1, message(*owners, (14, "f"), (14, "g"))))))["metadata"]
+    assert [owner["name"] for owner in metadata["ownerReferences"]] == ["a", "b"]
+    assert metadata["ownerReferences"][0] == {
+        "kind": "Node",
+        "apiVersion": "v1",
+        "name": "a",
+        "uid": "u",
+        "controller": True,
+    }
+    assert metadata["finalizers"] == ["f", "g"]
+
+
+def test_zero_and_negative_grace_periods_are_told_apart_from_none() -> None:
+    assert decode(envelope("DeleteOptions", message((1, 0))))["gracePeriodSeconds"] == 0
+    assert decode(envelope("DeleteOptions", message((1, -1))))["gracePeriodSeconds"] == -1
+    assert "gracePeriodSeconds" not in decode(envelope("DeleteOptions", message((4, "Background"))))
+
+
+def test_fields_of_any_width_that_are_not_known_are_skipped() -> None:
+    strange = message((90, "text"), (91, 7)) + varint(92 << 3 | 1) + bytes(8) + varint(93 << 3 | 5) + bytes(4)
+    assert decode(envelope("Namespace", strange + message((1, message((1, "x"))))))["metadata"] == {"name": "x"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{}",
+        CREATE_NAMESPACE_X[:-30],
+        envelope("Namespace", b"\x0a\x7f"),
+        envelope("Namespace", b"\x0b"),
+        envelope("Namespace", b"\xff" * 11),
+        envelope("Namespace", message((1, 7))),
+        envelope("Namespace", message((1, message((7, "seven"))))),
+        envelope("Namespace", message((1, message((1, b"\xff"))))),
+        envelope("Namespace", message((1, message((8, message((1, 1 << 62))))))),
+    ],
+)
+def test_a_broken_body_is_the_clients_fault(body: bytes) -> None:
+    with pytest.raises(StatusError) as refused:
+        decode(body)
+    assert refused.value.code == 400
+
+
+async def post(client: Client, method: str, path: str, body: bytes) -> int:
+    headers = {"Content-Type": "application/vnd.kubernetes.protobuf"}
+    async with client.session.request(method, client.base + path, data=body, headers=headers) as response:
+        return response.status
+
+
+async def test_a_kind_without_a_table_is_an_unsupported_media_type(client: Client) -> None:
+    assert await post(client, "POST", GADGETS, envelope("Gadget", b"")) == 415
+
+
+async def test_the_options_of_a_delete_may_be_protobuf(client: Client) -> None:
+    await client.call("POST", GADGETS, gadget("one"))
+    wrong = envelope("DeleteOptions", message((2, message((1, "another-uid")))))
+    assert await post(client, "DELETE", f"{GADGETS}/one", wrong) == 409
+    assert await post(client, "DELETE", f"{GADGETS}/one", envelope("DeleteOptions", message((1, 0)))) == 200
