@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -19,19 +19,101 @@ class SettingsError(Exception):
     """A setting that cannot be used; the message names it, where it came from, and what would be right."""
 
 
-def _setting(default: Any, text: str) -> Any:
-    return field(default=default, metadata={"help": text})
+Reader = Callable[[str, Any], Any]
+"""Turns what was given for the setting of this name into its value. Raises SettingsError."""
+
+
+def _text(_name: str, value: Any) -> str:
+    return str(value)
+
+
+def _port(name: str, value: Any) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"{name} must be a whole number; it is {value!r}") from error
+    if not 0 < number < 65536:
+        raise SettingsError(f"{name} must be between 1 and 65535; it is {number}")
+    return number
+
+
+def _database_url(name: str, value: Any) -> str:
+    try:
+        if value:
+            make_url(str(value))
+    except ArgumentError as error:
+        # The value itself is not repeated: it may hold a password.
+        raise SettingsError(f"{name} must look like sqlite:////PATH or postgresql://USER@HOST/NAME") from error
+    return str(value)
+
+
+def _one_of(*choices: str) -> Reader:
+    def read(name: str, value: Any) -> str:
+        # YAML reads a bare on and off as a truth value.
+        word = {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else str(value).lower()
+        if word not in choices:
+            raise SettingsError(f"{name} must be one of {', '.join(choices)}; it is {value!r}")
+        return word
+
+    return read
+
+
+def _names(_name: str, value: Any) -> tuple[str, ...]:
+    parts = value if isinstance(value, list) else str(value).split(",")
+    return tuple(text for part in parts if (text := str(part).strip()))
+
+
+def _directories(name: str, value: Any) -> tuple[str, ...]:
+    paths = _names(name, value)
+    for path in paths:
+        if not Path(path).is_absolute():
+            raise SettingsError(f"{name} must hold absolute paths; {path!r} is not")
+        if "," in path:
+            raise SettingsError(f"{name}: a comma separates directories, so none can be in {path!r}")
+    return paths
+
+
+def _setting(default: Any, text: str, read: Reader = _text) -> Any:
+    return field(default=default, metadata={"help": text, "read": read})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings. Empty strings stand for a default that follows from ``home``."""
+    """All settings. Empty strings stand for a default that follows from ``home`` or from this host."""
 
     home: str = _setting("~/.virtplane", "the directory that holds all state")
     address: str = _setting("127.0.0.1", "the IP address that the server listens on")
-    port: int = _setting(8443, "the port that the server listens on")
-    database_url: str = _setting("", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home")
+    port: int = _setting(8443, "the port that the server listens on", _port)
+    database_url: str = _setting(
+        "", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home", _database_url
+    )
     node_name: str = _setting(os.uname().nodename.lower(), "the name of this host as a node")
+    libvirt_uri: str = _setting(
+        "", "the libvirt that runs the guests; empty for the host's libvirtd where one answers, else a private one"
+    )
+    emulation: str = _setting(
+        "auto",
+        "on: guests run without KVM, slowly; off: always with KVM; auto: with KVM where it works",
+        _one_of("auto", "on", "off"),
+    )
+    network: str = _setting(
+        "auto",
+        "how guests reach the world: nat (libvirt's), user (QEMU's own, needs no privilege), auto: nat where possible",
+        _one_of("auto", "nat", "user"),
+    )
+    host_disk_directories: tuple[str, ...] = _setting(
+        (), "directories below which a hostDisk may lie, with commas between them", _directories
+    )
+    image_directories: tuple[str, ...] = _setting(
+        (), "directories below which oci: and oci-archive: images may lie, with commas between them", _directories
+    )
+    image_registries_insecure: tuple[str, ...] = _setting(
+        (), "registries (HOST:PORT) that are read over plain HTTP, with commas between them", _names
+    )
+    log_level: str = _setting("info", "the least that is logged", _one_of("debug", "info", "warning", "error"))
+    log_format: str = _setting(
+        "auto", "json, text, or auto: text on a terminal, else JSON", _one_of("auto", "json", "text")
+    )
 
     @property
     def directory(self) -> Path:
@@ -61,11 +143,17 @@ class Settings:
                 )
             if value is not None:
                 chosen.setdefault(name, value)
-        return cls(**{name: _typed(name, value, names[name].type) for name, value in chosen.items()})
+        return cls(**{name: names[name].metadata["read"](name, value) for name, value in chosen.items()})
+
+    def environment(self) -> dict[str, str]:
+        """Return these settings as variables, for a process that shall run with the very same."""
+        values = {**dataclasses.asdict(self), "home": str(self.directory)}
+        return {ENVIRONMENT_PREFIX + name.upper(): _as_variable(value) for name, value in values.items()}
 
     def shown(self) -> dict[str, Any]:
         """Return all settings for printing, with the password of the database masked."""
-        shown = dataclasses.asdict(self)
+        values = dataclasses.asdict(self)
+        shown = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         url = make_url(self.database)
         secret = {name: "***" for name in url.query if "password" in name.lower()}
         shown["database_url"] = url.update_query_dict(secret).render_as_string(hide_password=True)
@@ -84,19 +172,5 @@ def _read_file(path: Path) -> dict[str, Any]:
     return {str(name): value for name, value in (content or {}).items()}
 
 
-def _typed(name: str, value: Any, kind: Any) -> Any:
-    if kind is int:
-        try:
-            number = int(value)
-        except (TypeError, ValueError) as error:
-            raise SettingsError(f"{name} must be a whole number; it is {value!r}") from error
-        if name == "port" and not 0 < number < 65536:
-            raise SettingsError(f"port must be between 1 and 65535; it is {number}")
-        return number
-    if name == "database_url" and value:
-        try:
-            make_url(str(value))
-        except ArgumentError as error:
-            # The value itself is not repeated: it may hold a password.
-            raise SettingsError("database_url must look like sqlite:////PATH or postgresql://USER@HOST/NAME") from error
-    return str(value)
+def _as_variable(value: Any) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)

@@ -62,3 +62,32 @@ def test_an_unreachable_database_is_told_in_one_line(tmp_path: Path, capsys: pyt
     arguments = ["migrate", "--home", str(tmp_path), "--database-url", f"postgresql://me@/x?host={tmp_path}"]
     assert main(arguments) == 1
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"emulation": "maybe"}, "one of auto, on, off"),
+        ({"network": "bridge"}, "one of auto, nat, user"),
+        ({"host_disk_directories": "/a,b"}, "'b' is not"),
+        ({"log_level": "loud"}, "one of debug"),
+    ],
+)
+def test_a_value_out_of_its_choices_is_refused_with_them(tmp_path: Path, flags: dict[str, str], words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        Settings.load({"home": str(tmp_path), **flags}, {})
+
+
+def test_a_list_is_the_same_from_a_flag_and_from_the_file(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("host_disk_directories: [/a, /b]\nemulation: on\n")
+    filed = Settings.load({"home": str(tmp_path)}, {})
+    given = Settings.load({"home": str(tmp_path), "host_disk_directories": "/a, /b"}, {})
+    assert filed.host_disk_directories == given.host_disk_directories == ("/a", "/b")
+    assert filed.emulation == "on"
+    assert filed.shown()["host_disk_directories"] == ["/a", "/b"]
+
+
+def test_a_child_with_our_environment_has_our_settings(tmp_path: Path) -> None:
+    settings = Settings.load({"home": str(tmp_path), "port": "9", "image_directories": "/a,/b"}, {})
+    (tmp_path / "config.yaml").write_text("port: 10\nnode_name: other\n")
+    assert Settings.load({}, settings.environment()) == settings
