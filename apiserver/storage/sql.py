@@ -6,7 +6,7 @@ order of all writes across replicas; then it checks what the writers expected, w
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -41,6 +41,8 @@ POLL_SECONDS = 1.0
 CHANNEL = "virtplane_log"
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_ONE_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
+"""What makes a transaction's reads see one state: SQLite's driver begins none for reads, PostgreSQL's sees commits."""
 _IS_KEY = (
     (objects.c.resource == bindparam("b_resource"))
     & (objects.c.namespace == bindparam("b_namespace"))
@@ -144,8 +146,7 @@ class SqlLog:
         """See Store."""
         if at is not None:
             return await self._list_at(resource, namespace, at)
-        async with self._transaction() as tx:
-            # The revision is read first: on SQLite and under repeatable read both come from one snapshot.
+        async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             query = select(objects).where(objects.c.resource == resource)
             if namespace is not None:
@@ -168,7 +169,7 @@ class SqlLog:
 
     async def everything(self) -> tuple[Revision, Sequence[Record]]:
         """Return the newest revision and every object, from one snapshot."""
-        async with self._transaction() as tx:
+        async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             rows = await tx.execute(select(objects))
             return revision or 0, [_record(row) for row in rows]
@@ -315,6 +316,13 @@ class SqlLog:
 
     def _transaction(self) -> "_Transaction":
         return _Transaction(self._engine)
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncGenerator[AsyncConnection, None]:
+        """A transaction whose reads all see the database as its first one did."""
+        async with self._transaction() as tx:
+            await tx.exec_driver_sql(_ONE_SNAPSHOT[self._engine.dialect.name])
+            yield tx
 
 
 class _Transaction:

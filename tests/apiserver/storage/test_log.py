@@ -4,10 +4,14 @@ import asyncio
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from apiserver.storage import cache as cache_module
 from apiserver.storage.cache import WatchCache
@@ -45,6 +49,37 @@ async def test_an_acknowledged_write_survives_kill_9(database_url: str) -> None:
         names = {record.key.name for record in (await log.list("things.test")).records}
         assert {f"n{n}" for n in range(acknowledged + 1)} <= names
         assert await log.latest() == len(names)
+
+
+def once_after_reading_the_revision(log: SqlLog, act: Callable[[], Coroutine[Any, Any, object]]) -> None:
+    """Run ``act``, as another process would, between the first and the second query of the next read."""
+
+    acts = [act]
+
+    def executed(connection: Any, cursor: Any, statement: str, *_: object) -> None:
+        if acts and statement.startswith("SELECT meta.revision"):
+            other = threading.Thread(target=asyncio.run, args=(acts.pop()(),))
+            other.start()
+            other.join()
+
+    event.listen(log._engine.sync_engine, "after_cursor_execute", executed)
+
+
+async def test_a_list_and_a_load_show_one_moment_while_another_replica_deletes(database_url: str) -> None:
+    async def remove() -> None:
+        async with SqlLog(database_url) as other:
+            await other.remove(ONE, expected=(await other.get(ONE)).revision)
+
+    async with SqlLog(database_url) as log:
+        await log.create(ONE, b"one")
+        once_after_reading_the_revision(log, remove)
+        listed = await log.list("things.test")
+        assert (listed.revision, [record.key for record in listed.records]) == (1, [ONE])
+        await log.create(ONE, b"again")
+        once_after_reading_the_revision(log, remove)
+        revision, records = await log.everything()
+        assert (revision, [record.key for record in records]) == (3, [ONE])
+        assert await log.latest() == 4
 
 
 async def test_what_was_compacted_cannot_be_watched(database_url: str) -> None:
