@@ -56,8 +56,11 @@ class Options:
     client_ca: Path
 
 
-async def run(options: Options, stop: asyncio.Event) -> None:
-    """Serve until ``stop`` is set, then finish what is under way. Raises OSError when the port is taken."""
+async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Serve until ``stop`` is set, then finish what is under way; set ``ready`` once requests are answered.
+
+    Raises OSError when the port is taken.
+    """
     async with AsyncExitStack() as stack:
         sql = await stack.enter_async_context(SqlLog(options.database_url))
         cache = await stack.enter_async_context(WatchCache(sql))
@@ -68,6 +71,8 @@ async def run(options: Options, stop: asyncio.Event) -> None:
         tls = serving_context(options.certificate, options.key, options.client_ca)
         await _serve(stack, make_app(api, health, product_version()), options, tls)
         log.info("serving", address=options.address, port=options.port)
+        if ready is not None:
+            ready.set()
         await stop.wait()
         health.stopping.set()
         log.info("stopping")

@@ -58,22 +58,24 @@ class Options:
     identity: str = field(default_factory=_default_identity)
 
 
-async def run(options: Options, stop: asyncio.Event) -> None:
-    """Run the controllers until ``stop`` is set.
+async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Run the controllers until ``stop`` is set; set ``ready`` once they lead and know all objects.
 
     Raises LeadershipLostError when the lease is lost: start the process again to become a candidate again.
     """
     async with Client.from_kubeconfig(options.kubeconfig) as client:
-        await _until(stop, _elected(client, options) if options.leader_elect else _work(client, options))
+        began = ready or asyncio.Event()
+        work = _elected(client, options, began) if options.leader_elect else _work(client, options, began)
+        await _until(stop, work)
     log.info("controllers stopped")
 
 
-async def _elected(client: Client, options: Options) -> None:
+async def _elected(client: Client, options: Options, began: asyncio.Event) -> None:
     elector = LeaderElector(client, namespace=options.namespace, name=LEASE_NAME, identity=options.identity)
-    await elector.run(lambda: _work(client, options))
+    await elector.run(lambda: _work(client, options, began))
 
 
-async def _work(client: Client, options: Options) -> None:
+async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     events = EventRecorder(client, COMPONENT)
     context = Context(client=client, informers=_informers(client, options), events=events, now=utc_now)
     controllers = [VirtualMachineController(context), Scheduler(context), NodeLifecycleController(context)]
@@ -88,6 +90,7 @@ async def _work(client: Client, options: Options) -> None:
         for informer in context.informers.values():
             await informer.synced.wait()
         log.info("controllers running", controllers=[type(each).__name__ for each in controllers])
+        began.set()
 
 
 async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:

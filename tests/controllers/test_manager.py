@@ -29,7 +29,10 @@ async def cluster(
     server, client, kubeconfig = served
     await ready_node(server)
     stop = asyncio.Event()
-    running = asyncio.create_task(run(Options(kubeconfig=kubeconfig, leader_elect=request.param), stop))
+    ready = asyncio.Event()
+    running = asyncio.create_task(run(Options(kubeconfig=kubeconfig, leader_elect=request.param), stop, ready))
+    async with asyncio.timeout(10):
+        await ready.wait()
     yield server, client
     stop.set()
     async with asyncio.timeout(10):
