@@ -3,10 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import structlog
 
@@ -24,6 +22,7 @@ from client.kinds import (
     Kind,
 )
 from client.leader import LeaderElector
+from client.running import until
 from controllers.context import Context
 from controllers.garbagecollector.controller import BY_OWNER, GarbageCollector, owner_uids
 from controllers.namespace.controller import NamespaceController
@@ -66,7 +65,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
     async with Client.from_kubeconfig(options.kubeconfig) as client:
         began = ready or asyncio.Event()
         work = _elected(client, options, began) if options.leader_elect else _work(client, options, began)
-        await _until(stop, work)
+        await until(stop, work)
     log.info("controllers stopped")
 
 
@@ -91,20 +90,6 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
             await informer.synced.wait()
         log.info("controllers running", controllers=[type(each).__name__ for each in controllers])
         began.set()
-
-
-async def _until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
-    """Do ``work`` until it ends or fails or ``stop`` is set, and leave nothing behind."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-    finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
 
 
 def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
