@@ -3,8 +3,11 @@
 Source: Kubernetes' Node authorizer, which lets a kubelet read only the Secrets of pods bound to it.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
+from typing import Protocol
+
+from kube.instances import node_of, secret_names
+from kube.objects import Object
 
 INSTANCES = "virtualmachineinstances"
 
@@ -12,11 +15,11 @@ INSTANCES = "virtualmachineinstances"
 class Instances(Protocol):
     """Reads VirtualMachineInstances from memory."""
 
-    def one(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+    def one(self, namespace: str, name: str) -> Object | None:
         """Return one, or None."""
         ...
 
-    def all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+    def all(self, namespace: str) -> Iterator[Object]:
         """Yield those of one namespace."""
         ...
 
@@ -26,22 +29,5 @@ def is_bound(instances: Instances, node: str, resource: str, namespace: str, nam
     if resource == INSTANCES:
         found = instances.one(namespace, name)
         # What does not exist is no secret; the registry answers 404.
-        return found is None or _node_of(found) == node
-    return any(_node_of(each) == node and name in secret_names(each) for each in instances.all(namespace))
-
-
-def secret_names(instance: Mapping[str, Any]) -> set[str]:
-    """Return the names of all Secrets that a VirtualMachineInstance's spec mentions."""
-    spec = instance.get("spec", {})
-    names: set[str] = set()
-    for volume in spec.get("volumes", ()):
-        for source in volume.values():
-            if isinstance(source, dict):
-                names |= {source[key]["name"] for key in ("secretRef", "networkDataSecretRef") if key in source}
-                names |= {source[key] for key in ("imagePullSecret", "secretName") if key in source}
-    kernel = spec.get("domain", {}).get("firmware", {}).get("kernelBoot", {}).get("container", {})
-    return names | ({kernel["imagePullSecret"]} if "imagePullSecret" in kernel else set())
-
-
-def _node_of(instance: Mapping[str, Any]) -> str:
-    return instance.get("status", {}).get("nodeName", "")
+        return found is None or node_of(found) == node
+    return any(node_of(each) == node and name in secret_names(each) for each in instances.all(namespace))

@@ -22,6 +22,11 @@ Secrets = Mapping[str, Mapping[str, bytes]]
 _JOLIET_LEVEL = 3
 
 
+def decoded(secret: Mapping[str, Any]) -> Mapping[str, bytes]:
+    """Return the data of a Secret as it was before the API encoded it."""
+    return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+
+
 async def prepare(
     name: str, source: dict[str, Any], vmi: dict[str, Any], workspace: Path, secrets: Secrets
 ) -> PreparedDisk:

@@ -4,9 +4,12 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+from kube import quantity
 from nodeagent.volumes import qemu_image
 from nodeagent.volumes.prepared import PreparedDisk, VolumeError
-from nodeagent.volumes.quantity import to_bytes
+
+LARGEST_DISK = 2**63 - 1
+"""Bytes; the most that file sizes can say."""
 
 
 async def prepare(name: str, source: dict[str, Any], workspace: Path) -> PreparedDisk:
@@ -17,12 +20,14 @@ async def prepare(name: str, source: dict[str, Any], workspace: Path) -> Prepare
     return PreparedDisk(name, disk, "qcow2")
 
 
-def positive_size(quantity: str | int, field: str) -> int:
+def positive_size(capacity: str | int, field: str) -> int:
     """The bytes of a capacity; VolumeError, naming ``field``, unless it is a positive quantity."""
     try:
-        size = to_bytes(quantity)
-    except ValueError as error:
+        size = quantity.parse_bytes(capacity)
+    except quantity.QuantityError as error:
         raise VolumeError("InvalidCapacity", f"{field}: {error}", retryable=False) from error
     if size <= 0:
         raise VolumeError("InvalidCapacity", f"{field} must be more than nothing", retryable=False)
+    if size > LARGEST_DISK:
+        raise VolumeError("InvalidCapacity", f"{field} is more than any disk holds: at most 8Ei", retryable=False)
     return size

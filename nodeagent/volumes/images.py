@@ -55,6 +55,8 @@ class ImageStore:
         limit: int = IMAGE_LIMIT,
     ) -> None:
         self.layout = directory / "layout"
+        self.unpacked = directory / "unpacked"
+        """Where QEMU opens files; it must be let pass to there."""
         self._directory = directory
         self._allowed = tuple(allowed_directories)
         self._insecure = frozenset(insecure_registries)
@@ -164,7 +166,7 @@ class ImageStore:
     def _tree(self, digest: str, wanted: Wanted) -> Path:
         """Where the wanted files of the image with ``digest`` are, or will be."""
         kind = hashlib.sha256("\0".join(sorted(wanted.paths)).encode()).hexdigest()[:16] if wanted.paths else "disk"
-        return self._directory / "unpacked" / f"{digest.removeprefix('sha256:')}-{kind}"
+        return self.unpacked / f"{digest.removeprefix('sha256:')}-{kind}"
 
     def _note(self, reference: ImageReference) -> Path:
         """The file that says which digest a name meant when it was last pulled."""

@@ -5,7 +5,7 @@ import pytest
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS, from_subject
 from apiserver.auth.authorization import Authorizer
-from apiserver.auth.nodebinding import secret_names
+from kube.instances import secret_names
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller
 

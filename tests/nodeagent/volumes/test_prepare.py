@@ -12,7 +12,6 @@ import pytest
 from nodeagent.volumes.images import ImageStore
 from nodeagent.volumes.prepare import Volumes
 from nodeagent.volumes.prepared import VolumeError
-from nodeagent.volumes.quantity import to_bytes
 
 
 def vmi(*volumes: dict[str, Any], **domain: Any) -> dict[str, Any]:
@@ -104,6 +103,7 @@ async def test_an_unknown_volume_source_names_what_is_supported(volumes: Volumes
     assert not caught.value.retryable
 
 
-@pytest.mark.parametrize(("text", "size"), [("1Gi", 1024**3), ("1.5k", 1500), ("1e3", 1000), ("100m", 1), (7, 7)])
-def test_quantities_are_bytes_rounded_up(text: str | int, size: int) -> None:
-    assert to_bytes(text) == size
+@pytest.mark.parametrize("capacity", ["a lot", "0", "-1Gi", "9999999E"])
+async def test_an_impossible_capacity_names_its_field(volumes: Volumes, capacity: str) -> None:
+    with pytest.raises(VolumeError, match="scratch.emptyDisk.capacity"):
+        await volumes.prepare(vmi({"name": "scratch", "emptyDisk": {"capacity": capacity}}), {})
