@@ -5,6 +5,8 @@ from collections.abc import Callable
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources import configmap, event, lease, namespace, node, secret
+from apiserver.resources.virtualmachine import definition as virtualmachine
+from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
 
 _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     configmap.resource,
@@ -13,6 +15,8 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     namespace.resource,
     node.resource,
     secret.resource,
+    virtualmachine.resource,
+    virtualmachineinstance.resource,
 )
 
 

@@ -1,0 +1,1 @@
+"""VirtualMachine: a virtual machine that lasts, whether it runs or not."""

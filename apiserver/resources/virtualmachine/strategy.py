@@ -1,0 +1,57 @@
+"""What is special about a VirtualMachine: its run strategy, its template's identity, and its status.
+
+Source: KubeVirt's webhooks for machines (``pkg/virt-api/webhooks``).
+"""
+
+import uuid
+from collections.abc import Iterable
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.virtualmachineinstance.defaults import fill_machine
+from apiserver.resources.virtualmachineinstance.strategy import keep_status
+
+RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
+
+
+class VirtualMachineStrategy(Strategy):
+    """A machine keeps its identity from start to start; how it is, only the system says."""
+
+    def prepare_for_create(self, new: Object, caller: Caller) -> None:
+        """Fix what must be the same at every start: machine type, and the firmware's UUID and serial number."""
+        template = new["spec"]["template"]["spec"]
+        fill_machine(template)
+        firmware = template["domain"].setdefault("firmware", {})
+        for name in ("uuid", "serial"):
+            firmware[name] = firmware.get(name) or str(uuid.uuid4())
+
+    def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Choose the machine type again when it was taken away."""
+        fill_machine(new["spec"]["template"]["spec"])
+
+    def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Let only the system write."""
+        keep_status(new, old, caller)
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with the machine."""
+        yield from _validate_power(new["spec"])
+
+    def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with a changed spec; one stored under older rules may stay as it is."""
+        if new["spec"] != old["spec"]:
+            yield from self.validate(new, caller)
+
+    def warnings(self, new: Object) -> Iterable[str]:
+        """Yield what is accepted and should no longer be used."""
+        if "running" in new["spec"]:
+            yield "spec.running is deprecated; use spec.runStrategy"
+
+
+def _validate_power(spec: Object) -> Iterable[FieldError]:
+    strategy = spec.get("runStrategy")
+    if (strategy is None) == ("running" not in spec):
+        detail = "exactly one of running and runStrategy is needed; use runStrategy"
+        yield FieldError.invalid("spec.running", spec.get("running"), detail)
+    if strategy is not None and strategy not in RUN_STRATEGIES:
+        yield FieldError.not_supported("spec.runStrategy", strategy, RUN_STRATEGIES)

@@ -1,0 +1,1 @@
+"""VirtualMachineInstance: a guest on a node, from its start to its end."""

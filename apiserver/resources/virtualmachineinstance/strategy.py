@@ -1,0 +1,74 @@
+"""What is special about a VirtualMachineInstance: its spec is filled in and then fixed, its status is the system's.
+
+Source: KubeVirt's webhooks for instances (``pkg/virt-api/webhooks``).
+"""
+
+from collections.abc import Iterable
+
+from apiserver.machinery.cloning import clone
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import timestamp
+from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.virtualmachineinstance.defaults import fill_instance
+
+FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
+"""On every instance until its node's agent has seen the domain gone."""
+NODE_PREFIX = "system:node:"
+"""How the names of node agents begin."""
+PENDING = "Pending"
+
+
+def keep_status(new: Object, old: Object, caller: Caller) -> None:
+    """Put back the status, without a word as KubeVirt does, unless the system writes it."""
+    if caller.system:
+        return
+    if "status" in old:
+        new["status"] = clone(old["status"])
+    else:
+        new.pop("status", None)
+
+
+class VirtualMachineInstanceStrategy(Strategy):
+    """A guest never changes its hardware; whoever wants another one changes the VirtualMachine."""
+
+    def prepare_for_create(self, new: Object, caller: Caller) -> None:
+        """Fill in the spec, hold the instance until its domain is gone, and start it in phase Pending."""
+        finalizers = new["metadata"].setdefault("finalizers", [])
+        if FINALIZER not in finalizers:
+            finalizers.append(FINALIZER)
+        fill_instance(new["spec"])
+        new["status"] = _first_status(new["spec"])
+
+    def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Fill in again what a client that sends its own manifest leaves out, so that nothing has changed."""
+        uuid = old["spec"]["domain"].get("firmware", {}).get("uuid")
+        firmware = new["spec"]["domain"].setdefault("firmware", {})
+        if uuid:
+            firmware["uuid"] = firmware.get("uuid") or uuid
+        fill_instance(new["spec"])
+
+    def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Let only the system write, and a node's agent not move the instance."""
+        keep_status(new, old, caller)
+        node = old.get("status", {}).get("nodeName")
+        if caller.name.startswith(NODE_PREFIX) and node:
+            new["status"]["nodeName"] = node
+
+    def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield an error when the spec has changed. What is stored is not judged again."""
+        if new["spec"] != old["spec"]:
+            yield FieldError.forbidden(
+                "spec", "an instance cannot be changed; change its VirtualMachine instead, and restart that"
+            )
+
+
+def _first_status(spec: Object) -> Object:
+    cpu, memory = spec["domain"]["cpu"], spec["domain"].get("memory", {})
+    status: Object = {
+        "phase": PENDING,
+        "phaseTransitionTimestamps": [{"phase": PENDING, "phaseTransitionTimestamp": timestamp()}],
+        "currentCPUTopology": {count: cpu[count] for count in ("sockets", "cores", "threads")},
+    }
+    if "guest" in memory:
+        status["memory"] = dict.fromkeys(("guestAtBoot", "guestCurrent", "guestRequested"), memory["guest"])
+    return status
