@@ -7,7 +7,11 @@ from kube.instances import MACHINE_FINALIZER
 from kube.objects import Object
 
 FIRMWARE_NAMESPACE = uuid.UUID("6a1a24a1-4061-4607-8bf4-a3963d0c5895")
-"""KubeVirt derives a machine's firmware UUID from its name in this namespace."""
+"""A machine's firmware UUID is derived from its identity in this namespace, KubeVirt's own.
+
+KubeVirt takes the name alone, as each of its guests has a libvirt of its own. Here guests share one, which tells them
+apart by that UUID: machines of the same name in two namespaces must not have the same.
+"""
 GENERATION_ANNOTATION = "kubevirt.io/vm-generation"
 
 
@@ -19,7 +23,7 @@ def build_instance(machine: Object, *, paused: bool) -> Object:
     annotations = {**given.get("annotations", {}), GENERATION_ANNOTATION: str(metadata["generation"])}
     spec = copy.deepcopy(template["spec"])
     firmware = spec.setdefault("domain", {}).setdefault("firmware", {})
-    firmware.setdefault("uuid", str(uuid.uuid5(FIRMWARE_NAMESPACE, metadata["name"])))
+    firmware.setdefault("uuid", str(uuid.uuid5(FIRMWARE_NAMESPACE, f"{metadata['namespace']}/{metadata['name']}")))
     if paused:
         spec["startStrategy"] = "Paused"
     return {

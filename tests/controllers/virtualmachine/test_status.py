@@ -129,8 +129,8 @@ def test_an_instance_is_the_template_with_an_owner_a_firmware_uuid_and_a_finaliz
     assert vmi["metadata"]["finalizers"] == ["kubevirt.io/virtualMachineControllerFinalize"]
     (owner,) = vmi["metadata"]["ownerReferences"]
     assert (owner["uid"], owner["controller"], owner["blockOwnerDeletion"]) == ("vm-uid", True, True)
-    # SHA-1 of KubeVirt's namespace and "vm", with the version and variant bits of RFC 9562 set by hand.
-    assert vmi["spec"]["domain"]["firmware"]["uuid"] == "d633a622-2335-5606-93ae-d432b7c7f2d2"
+    # SHA-1 of KubeVirt's namespace and "default/vm", with the version and variant bits of RFC 9562 set by hand.
+    assert vmi["spec"]["domain"]["firmware"]["uuid"] == "20fe741e-1e4d-5726-819d-3cc17fd5daad"
     assert "firmware" not in vm["spec"]["template"]["spec"]["domain"]
     assert build_instance(vm, paused=True)["spec"]["startStrategy"] == "Paused"
 
@@ -139,3 +139,10 @@ def test_a_firmware_uuid_that_is_given_is_kept() -> None:
     vm = machine()
     vm["spec"]["template"]["spec"]["domain"]["firmware"] = {"uuid": "mine"}
     assert build_instance(vm, paused=False)["spec"]["domain"]["firmware"] == {"uuid": "mine"}
+
+
+def test_machines_of_one_name_in_two_namespaces_have_firmware_uuids_of_their_own() -> None:
+    here, there = machine(), machine()
+    there["metadata"]["namespace"] = "elsewhere"
+    uuids = {build_instance(each, paused=False)["spec"]["domain"]["firmware"]["uuid"] for each in (here, there)}
+    assert len(uuids) == 2
