@@ -2,7 +2,8 @@
 
 A file ``openapi/<dir>/<version>.yaml`` holds ``package`` (the prefix of the published names), ``group``, ``version``,
 ``kinds`` and ``definitions``. A definition refers to another of its file with ``#/definitions/X`` and to one of
-another file with ``../<dir>/<version>.yaml#/definitions/X``.
+another file with ``../<dir>/<version>.yaml#/definitions/X``. One that ``extends`` another starts as a copy of it: its
+own keys win, its properties are added, and a property that is null is taken away.
 """
 
 from collections.abc import Iterator
@@ -81,7 +82,7 @@ class Catalogue:
         kinds: dict[tuple[str, str, str], str] = {}
         for file in files.values():
             for name, schema in file.definitions.items():
-                published[file.published(name)] = _publish(schema, file, files)
+                published[file.published(name)] = _definition(schema, file, files)
             for kind in file.kinds:
                 kinds[file.group, file.version, kind] = file.published(kind)
         for (group, version, kind), name in kinds.items():
@@ -131,6 +132,18 @@ def _read(path: Path) -> _File:
         raise CatalogueError(f"{path} is not a schema file: {error}") from error
 
 
+def _definition(schema: dict[str, Any], file: _File, files: dict[Path, _File]) -> dict[str, Any]:
+    """Return a whole definition in published form, with what it ``extends`` merged in."""
+    own = _publish({key: each for key, each in schema.items() if key != "extends"}, file, files)
+    if "extends" not in schema:
+        return own
+    base, name = _target(schema["extends"], file, files)
+    inherited = _definition(base.definitions[name], base, files)
+    properties = {**inherited.get("properties", {}), **own.get("properties", {})}
+    kept = {key: each for key, each in properties.items() if each is not None}
+    return {**inherited, **own, "properties": kept}
+
+
 def _publish(schema: Any, file: _File, files: dict[Path, _File]) -> Any:
     """Return ``schema`` with every reference in published form; one with siblings is wrapped in ``allOf``."""
     if isinstance(schema, list):
@@ -146,11 +159,16 @@ def _publish(schema: Any, file: _File, files: dict[Path, _File]) -> Any:
 
 
 def _resolve(ref: str, file: _File, files: dict[Path, _File]) -> str:
+    target, name = _target(ref, file, files)
+    return target.published(name)
+
+
+def _target(ref: str, file: _File, files: dict[Path, _File]) -> tuple[_File, str]:
     where, _, name = ref.partition("#/definitions/")
     target = files.get((file.path.parent / where).resolve()) if where else file
     if target is None or name not in target.definitions:
         raise CatalogueError(f"{file.path}: {ref} leads nowhere")
-    return target.published(name)
+    return target, name
 
 
 def _refs(schema: Any) -> Iterator[str]:

@@ -141,3 +141,40 @@ def test_a_kind_without_definition_stops_loading(directory: Path) -> None:
     path.write_text(path.read_text().replace("kinds: [Zoo]", "kinds: [Zoo, Farm]"))
     with pytest.raises(CatalogueError, match="kind Farm has no definition"):
         Catalogue.load(directory)
+
+
+def test_a_definition_may_extend_one_of_another_version(directory: Path) -> None:
+    (directory / "zoo" / "v1alpha1.yaml").write_text("""
+package: io.zoo.v1alpha1
+group: zoo.io
+version: v1alpha1
+kinds: [Zoo]
+definitions:
+  Zoo:
+    extends: "v1.yaml#/definitions/Zoo"
+    properties: {spec: {$ref: "#/definitions/Spec"}}
+  Spec:
+    extends: "v1.yaml#/definitions/Spec"
+    required: [slogan]
+    properties: {motto: null, slogan: {type: string}}
+""")
+    catalogue = Catalogue.load(directory)
+    old, new = (catalogue.schema("zoo.io", version, "Zoo") for version in ("v1alpha1", "v1"))
+    spec = {"slogan": "x", "open": True, "cages": [{"name": "a"}]}
+    obj = {"apiVersion": "zoo.io/v1alpha1", "kind": "Zoo", "metadata": {}, "spec": spec}
+    assert old.prune(obj) == []
+    assert told(old, obj) == []
+    assert old.prune({**obj, "spec": {"motto": "x"}}) == ["spec.motto"]
+    assert new.prune({**obj, "spec": {"slogan": "x"}}) == ["spec.slogan"]
+    assert old.document["x-kubernetes-group-version-kind"] == [
+        {"group": "zoo.io", "version": "v1alpha1", "kind": "Zoo"}
+    ]
+    # What it takes over still refers to the file it comes from.
+    assert catalogue.definitions("zoo.io", "v1alpha1").keys() >= {"io.zoo.v1.Cage", "io.zoo.v1alpha1.Spec"}
+
+
+def test_a_definition_that_extends_nothing_known_is_refused(directory: Path) -> None:
+    file = directory / "zoo" / "v1.yaml"
+    file.write_text(file.read_text() + '  Farm: {extends: "#/definitions/Barn"}\n')
+    with pytest.raises(CatalogueError, match="leads nowhere"):
+        Catalogue.load(directory)
