@@ -5,6 +5,7 @@ the annotation ``virtplane.io/unconverted-<version>`` of the translated object, 
 back, unless the client has changed what it stood for meanwhile.
 """
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import orjson
@@ -14,6 +15,9 @@ from apiserver.machinery.differences import Difference, differences, put_back, w
 from apiserver.machinery.resource import Object
 
 _PREFIX = "virtplane.io/unconverted-"
+
+Settle = Callable[[Object, Object], None]
+"""Takes a hub object with everything put back, and the one that the client's words alone translate to."""
 
 
 class Spoke(Protocol):
@@ -34,10 +38,15 @@ class Spoke(Protocol):
 class Lossless:
     """A :class:`~apiserver.machinery.resource.Conversion` that carries what its spoke would lose."""
 
-    def __init__(self, version: str, spoke: Spoke) -> None:
-        """Wrap ``spoke``, which translates ``version``."""
+    def __init__(self, version: str, spoke: Spoke, settle: Settle | None = None) -> None:
+        """Wrap ``spoke``, which translates ``version``.
+
+        Where only one of several fields may be set, what is put back can contradict what a client has chosen
+        meanwhile. ``settle`` repairs that in the hub object, in place.
+        """
         self._annotation = _PREFIX + version
         self._spoke = spoke
+        self._settle = settle
 
     def to_hub(self, old: Object, current: Object | None = None) -> Object:
         """Return ``old`` in the hub version, with what it carries put back.
@@ -50,7 +59,10 @@ class Lossless:
             _, carried = self._unpack(self.from_hub(current))
         # A copy: a spoke may return parts of what it was given, and put_back writes.
         hub = clone(self._spoke.to_hub(plain))
-        put_back(hub, carried or [])
+        if carried:
+            put_back(hub, carried)
+            if self._settle is not None:
+                self._settle(hub, self._spoke.to_hub(plain))
         self._pack(hub, list(differences(plain, self._spoke.from_hub(hub))))
         return hub
 

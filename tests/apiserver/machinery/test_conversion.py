@@ -126,3 +126,16 @@ def test_other_annotations_stay_and_nothing_is_added_without_need() -> None:
 def test_a_scribbled_annotation_carries_nothing(text: str) -> None:
     old = {"apiVersion": "zoo.io/v1alpha1", "kind": "Zoo", "metadata": {"annotations": {NOTE: text}}, "spec": {}}
     assert CONVERSION.to_hub(old)["spec"] == {}
+
+
+def test_of_two_fields_that_exclude_each_other_the_clients_choice_stays() -> None:
+    def one_of(hub: dict[str, Any], said: dict[str, Any]) -> None:
+        if {"motto", "moat"} <= hub["spec"].keys() and "motto" in said["spec"]:
+            del hub["spec"]["moat"]
+
+    conversion = Lossless("v1alpha1", ZooSpoke(), one_of)
+    old = conversion.from_hub(hub_of({"moat": 1}))
+    assert conversion.to_hub(old)["spec"] == {"moat": 1}
+    old["spec"]["slogan"] = "x"
+    hub = conversion.to_hub(old)
+    assert hub == hub_of({"motto": "x"})
