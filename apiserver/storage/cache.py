@@ -37,6 +37,8 @@ WATCHER_EVENTS = 5_000
 """How far a watcher may fall behind before it is told to list again."""
 CATCH_UP_SECONDS = 3.0
 """How long a read waits for the cache to reach a revision (kube-apiserver's blockTimeout)."""
+RETRY_SECONDS = 1.0
+"""How soon the log is read again after that failed."""
 
 
 class _Watcher:
@@ -46,6 +48,11 @@ class _Watcher:
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
         self._overflowed = False
+
+    def drop(self) -> None:
+        """Make the watcher fail once it has taken what is queued: what comes after is lost."""
+        self._overflowed = True
+        self._arrived.set()
 
     def offer(self, event: Event) -> None:
         """Queue an event; a full queue makes the watcher fail instead of holding up others.
@@ -116,19 +123,15 @@ class WatchCache:
         self._handed_over: deque[Sequence[Event]] = deque()
         self._behind = False
         """True when the log may hold events that were not handed over: another replica's."""
+        self._sound = False
+        """False when the cache must load everything before it can follow: at first, and after a gap or a fault."""
         self._follower: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         """Load everything, then follow the log."""
         self._sql.on_commit(self._hand_over)
-        self._revision, records = await self._sql.everything()
-        self._loaded = self._revision
-        for record in records:
-            self._shelf(record.key.resource).records[record.key] = record
-        for shelf in self._shelves.values():
-            shelf.order = sorted(shelf.records)
+        await self._load()
         self._follower = asyncio.create_task(self._follow(), name="watch cache")
-        log.info("watch cache loaded", objects=len(records), revision=self._revision)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -169,7 +172,7 @@ class WatchCache:
 
     async def get(self, key: Key) -> Record:
         """See Store."""
-        await self.wait_for(await self._sql.newest())
+        await self._wait_for_newest()
         record = self.peek(key)
         if record is None:
             raise NotFoundError(key)
@@ -177,7 +180,7 @@ class WatchCache:
 
     async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
         """See Store."""
-        await self.wait_for(await self._sql.newest())
+        await self._wait_for_newest()
         now = Snapshot(self._revision, [*self.records(resource, namespace)])
         if at is None or at == now.revision:
             return now
@@ -224,8 +227,17 @@ class WatchCache:
             self._shelves[resource] = _Shelf(replayable_after=self._loaded)
         return self._shelves[resource]
 
+    async def _wait_for_newest(self) -> None:
+        newest = await self._sql.newest()
+        try:
+            await self.wait_for(newest)
+        except FutureRevisionError as late:
+            raise UnavailableError(f"the watch cache does not keep up: {late}") from late
+
     async def _seen(self, record: Record) -> Record:
-        await self.wait_for(record.revision)
+        # For those who only peek. What is durable is acknowledged even when the cache does not keep up.
+        with suppress(FutureRevisionError):
+            await self.wait_for(record.revision)
         return record
 
     def _hand_over(self, events: Sequence[Event]) -> None:
@@ -239,13 +251,43 @@ class WatchCache:
                 await self._arrived.wait()
                 self._arrived.clear()
                 try:
+                    if not self._sound:
+                        await self._load()
                     await self._catch_up()
                 except UnavailableError as error:
                     log.warning("the watch cache cannot read the log", why=str(error))
+                    await self._try_again()
+                except Exception:
+                    # Compacted before it was read, or an event that fits no state: only a load can be trusted now.
+                    log.exception("the watch cache starts over")
+                    self._sound = False
+                    await self._try_again()
         finally:
             hint.cancel()
             with suppress(asyncio.CancelledError):
                 await hint
+
+    async def _load(self) -> None:
+        """Take what the log holds now. Watchers from before must list again: what happened in between is lost."""
+        revision, records = await self._sql.everything()
+        before, self._shelves = self._shelves, {}
+        self._revision = self._loaded = revision
+        for record in records:
+            self._shelf(record.key.resource).records[record.key] = record
+        for shelf in self._shelves.values():
+            shelf.order = sorted(shelf.records)
+        for shelf in before.values():
+            for watcher in shelf.watchers:
+                watcher.drop()
+        self._sound = True
+        log.info("watch cache loaded", objects=len(records), revision=revision)
+        async with self._moved:
+            self._moved.notify_all()
+
+    async def _try_again(self) -> None:
+        await asyncio.sleep(RETRY_SECONDS)
+        self._behind = True
+        self._arrived.set()
 
     async def _hints(self) -> None:
         while self._sql.shared:
@@ -261,9 +303,10 @@ class WatchCache:
             else:
                 self._behind = True
         while self._behind:
-            events = await self._sql.events_after(self._revision)
-            self._behind = bool(events)
-            await self._apply(events)
+            self._behind = False  # before the read: what is hinted at meanwhile needs another
+            if events := await self._sql.events_after(self._revision):
+                self._behind = True
+                await self._apply(events)
 
     async def _apply(self, events: Sequence[Event]) -> None:
         for event in events:

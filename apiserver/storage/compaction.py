@@ -49,6 +49,8 @@ class Compactor:
                     done = await self._compact(done, target)
             except UnavailableError as error:
                 log.warning("compaction waits for the database", why=str(error))
+            except Exception:
+                log.exception("compaction failed")  # the next interval tries again
 
     async def _compact(self, done: Revision, target: Revision) -> Revision:
         while done < target:

@@ -38,6 +38,9 @@ BATCH_WRITES = 128
 REPLAY_EVENTS = 1000
 POLL_SECONDS = 1.0
 """How soon another replica's writes are noticed when its notification got lost."""
+CONNECT_SECONDS = 5
+COMMAND_SECONDS = 30.0
+"""How long PostgreSQL may take for one command before whoever waits for it is told that it is unavailable."""
 CHANNEL = "virtplane_log"
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -69,11 +72,17 @@ def async_url(url: str) -> URL:
     return parsed.set(drivername=_DRIVERS[backend])
 
 
-def make_engine(url: str) -> AsyncEngine:
-    """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync."""
-    engine = create_async_engine(async_url(url), pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+def make_engine(url: str, command_seconds: float | None = None) -> AsyncEngine:
+    """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync.
+
+    PostgreSQL has ``command_seconds`` for each command; SQLite waits for other writers as long as its pragma says.
+    """
+    parsed = async_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        limits = {"timeout": CONNECT_SECONDS, "command_timeout": command_seconds}
+        return create_async_engine(parsed, pool_pre_ping=True, connect_args=limits)
+    engine = create_async_engine(parsed, pool_pre_ping=True)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
 
 
@@ -88,12 +97,13 @@ class SqlLog:
     """The durable log. Use as an async context manager; it owns its writer."""
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
+        self._engine = make_engine(url, COMMAND_SECONDS)
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
         self._committed: Callable[[Sequence[Event]], None] | None = None
         self._newest: Revision = 0
+        self._closed = False
 
     async def __aenter__(self) -> Self:
         """Start the writer, and on PostgreSQL listen for other replicas. Raises UnavailableError."""
@@ -110,9 +120,9 @@ class SqlLog:
 
     async def __aexit__(self, *_: object) -> None:
         """Stop; writes that wait fail with UnavailableError."""
+        self._closed = True
         await self._stack.aclose()
-        while not self._writes.empty():
-            _fail(self._writes.get_nowait(), UnavailableError("the storage is being closed"))
+        self._refuse_waiting()
 
     def on_commit(self, committed: Callable[[Sequence[Event]], None] | None) -> None:
         """Call ``committed`` with the events of each of this process' commits, in order, before the writers resume."""
@@ -230,25 +240,32 @@ class SqlLog:
     async def _submit(self, key: Key, body: bytes | None, expected: Revision | None) -> Record:
         done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
         await self._writes.put(Write(key, body, expected, done))
+        if self._closed:  # perhaps while it waited for room in the queue: nobody takes it from there any more
+            self._refuse_waiting()
         return await done
+
+    def _refuse_waiting(self) -> None:
+        while not self._writes.empty():
+            _fail(self._writes.get_nowait(), UnavailableError("the storage is closed"))
 
     async def _write_batches(self) -> None:
         while True:
             batch = [await self._writes.get()]
             while len(batch) < BATCH_WRITES and not self._writes.empty():
                 batch.append(self._writes.get_nowait())
+            why = UnavailableError("the storage is being closed")
             try:
-                result = await self._commit(batch)
+                await self._announce(await self._commit(batch))
             except UnavailableError as error:
                 log.warning("a batch of writes failed", writes=len(batch), why=str(error))
+                why = error
+            except Exception as error:
+                # The writer outlives what nobody expected: only this batch fails.
+                log.exception("a batch of writes failed", writes=len(batch))
+                why = UnavailableError(f"the write failed with {type(error).__name__}")
+            finally:
                 for write in batch:
-                    _fail(write, error)
-                continue
-            except asyncio.CancelledError:
-                for write in batch:
-                    _fail(write, UnavailableError("the storage is being closed"))
-                raise
-            await self._announce(result)
+                    _fail(write, why)  # where it has no answer yet
 
     async def _commit(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
@@ -291,24 +308,28 @@ class SqlLog:
 
     async def _listen(self) -> None:
         """Wake watchers when another replica commits; without a connection, their poll finds its writes."""
-        dsn = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        notified = asyncio.Event()
         while True:
             try:
-                connection = await asyncpg.connect(dsn, timeout=5)
-            except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+                await self._listen_once()
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
                 log.warning("cannot listen for other replicas", why=type(error).__name__)
-                await asyncio.sleep(POLL_SECONDS)
-                continue
-            try:
-                connection.add_termination_listener(lambda _: notified.set())
-                await connection.add_listener(CHANNEL, lambda *_: notified.set())
-                while not connection.is_closed():
-                    await notified.wait()
-                    notified.clear()
-                    await self._wake()
-            finally:
-                await connection.close(timeout=5)
+            except Exception:
+                log.exception("cannot listen for other replicas")
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def _listen_once(self) -> None:
+        dsn = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        notified = asyncio.Event()
+        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        try:
+            connection.add_termination_listener(lambda _: notified.set())
+            await connection.add_listener(CHANNEL, lambda *_: notified.set())
+            while not connection.is_closed():
+                await notified.wait()
+                notified.clear()
+                await self._wake()
+        finally:
+            await connection.close(timeout=CONNECT_SECONDS)
 
     async def _read(self, query: Any) -> Sequence[Row[Any]]:
         async with self._transaction() as tx:

@@ -48,17 +48,27 @@ def postgresql() -> Iterator[str]:
         shutil.rmtree(directory)
 
 
+async def _new_database(postgresql: str, tmp_path: Path) -> str:
+    name = f"t{abs(hash(tmp_path))}"
+    host = postgresql.split("host=")[1]
+    subprocess.run(["psql", "-qh", host, "-U", "postgres", "-c", f"CREATE DATABASE {name}"], check=True)
+    url = f"postgresql://postgres@/{name}?host={host}"
+    await migrate(url)
+    return url
+
+
+@pytest.fixture
+async def postgresql_url(postgresql: str, tmp_path: Path) -> str:
+    """An empty, migrated database on PostgreSQL."""
+    return await _new_database(postgresql, tmp_path)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """An empty, migrated database."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path}/log.db"
-    else:
-        admin: str = request.getfixturevalue("postgresql")
-        name = f"t{abs(hash(tmp_path))}"
-        host = admin.split("host=")[1]
-        subprocess.run(["psql", "-qh", host, "-U", "postgres", "-c", f"CREATE DATABASE {name}"], check=True)
-        url = f"postgresql://postgres@/{name}?host={host}"
+    if request.param == "postgresql":
+        return await _new_database(request.getfixturevalue("postgresql"), tmp_path)
+    url = f"sqlite:///{tmp_path}/log.db"
     await migrate(url)
     return url
 

@@ -16,7 +16,6 @@ from sqlalchemy import event
 from apiserver.storage import cache as cache_module
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import CompactedError, Key, SlowWatcherError
-from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog, async_url
 
 ONE = Key("things.test", "a", "one")
@@ -122,16 +121,11 @@ async def test_a_slow_watcher_is_dropped_and_others_are_not(database_url: str, m
             assert [(await anext(other)).revision for _ in range(10)] == list(range(2, 12))
 
 
-async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgresql: str, tmp_path: Path) -> None:
-    host = postgresql.split("host=")[1]
-    name = f"t{abs(hash(tmp_path))}"
-    subprocess.run(["psql", "-qh", host, "-U", "postgres", "-c", f"CREATE DATABASE {name}"], check=True)
-    url = f"postgresql://postgres@/{name}?host={host}"
-    await migrate(url)
+async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgresql_url: str) -> None:
     async with AsyncExitStack() as stack:
         replicas: list[WatchCache] = []
         for _ in range(2):
-            log = await stack.enter_async_context(SqlLog(url))
+            log = await stack.enter_async_context(SqlLog(postgresql_url))
             replicas.append(await stack.enter_async_context(WatchCache(log)))
         writes = [replicas[n % 2].create(Key("things.test", "a", f"n{n}"), b"") for n in range(100)]
         await asyncio.gather(*writes)

@@ -1,0 +1,188 @@
+"""What breaks below is told to those who wait, and never ends the writer, the cache or the closing for good."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import AsyncExitStack, aclosing
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from apiserver.storage import cache as cache_module
+from apiserver.storage import compaction as compaction_module
+from apiserver.storage import sql as sql_module
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.compaction import Compactor
+from apiserver.storage.contract import CompactedError, Event, Key, SlowWatcherError, Store, UnavailableError
+from apiserver.storage.sql import SqlLog, make_engine
+
+ONE = Key("things.test", "a", "one")
+TWO = Key("things.test", "a", "two")
+SECONDS = 10
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "RETRY_SECONDS", 0.05)
+
+
+def out_of_order(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> asyncio.Event:
+    """Let calls of ``owner.name`` find the database gone until the returned event is set."""
+    back = asyncio.Event()
+    original = getattr(owner, name)
+
+    def call(*arguments: Any, **named: Any) -> Any:
+        if back.is_set():
+            return original(*arguments, **named)
+        raise UnavailableError("gone")
+
+    monkeypatch.setattr(owner, name, call)
+    return back
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: Exception) -> asyncio.Event:
+    """Let the next call of ``owner.name`` raise ``error``; the event is set when it did."""
+    failed = asyncio.Event()
+    original = getattr(owner, name)
+
+    def fail(*arguments: Any, **named: Any) -> Any:
+        if failed.is_set():
+            return original(*arguments, **named)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(owner, name, fail)
+    return failed
+
+
+async def test_a_fault_in_the_writer_fails_its_batch_and_no_other(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
+        fail_once(monkeypatch, log, "_store", RuntimeError("a bug"))
+        with pytest.raises(UnavailableError, match="RuntimeError"):
+            await log.create(ONE, b"one")
+        assert (await log.create(ONE, b"one")).revision == 1
+
+
+async def test_closing_answers_every_writer_even_those_before_a_full_queue(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_module, "QUEUE_WRITES", 1)
+    entered = asyncio.Event()
+
+    async def never(_: object) -> Any:
+        entered.set()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(SECONDS):
+        async with SqlLog(database_url) as log:
+            monkeypatch.setattr(log, "_commit", never)
+            writes = [asyncio.ensure_future(log.create(Key("things.test", "a", f"n{n}"), b"")) for n in range(5)]
+            await entered.wait()
+        results = await asyncio.gather(*writes, return_exceptions=True)
+        assert [type(result) for result in results] == [UnavailableError] * 5
+        with pytest.raises(UnavailableError):
+            await log.create(ONE, b"late")
+
+
+async def test_postgresql_that_does_not_answer_is_unavailable(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_module, "COMMAND_SECONDS", 0.3)
+    async with asyncio.timeout(SECONDS), SqlLog(postgresql_url) as log, AsyncExitStack() as stack:
+        other = make_engine(postgresql_url)
+        stack.push_async_callback(other.dispose)
+        async with other.begin() as blocking:
+            await blocking.execute(text("LOCK TABLE meta"))
+            with pytest.raises(UnavailableError):
+                await log.create(ONE, b"one")
+        assert (await log.create(ONE, b"one")).revision == 1
+
+
+async def lose_events(log: SqlLog, cache: WatchCache, writes: int) -> None:
+    """Commit without telling the cache, as when a commit succeeds and its answer is lost."""
+    log.on_commit(None)
+    for n in range(writes):
+        await log.create(Key("things.test", "a", f"lost{n}"), b"")
+    log.on_commit(cache._hand_over)
+
+
+async def names(store: Store) -> Sequence[str]:
+    return [record.key.name for record in (await store.list("things.test")).records]
+
+
+async def test_a_failed_read_of_the_log_is_tried_again(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
+        await lose_events(log, cache, 1)
+        failed = fail_once(monkeypatch, log, "events_after", UnavailableError("no"))
+        await cache.create(ONE, b"one")
+        assert failed.is_set()
+        assert cache.revision == 2
+        assert await names(cache) == ["lost0", "one"]
+
+
+async def test_a_cache_that_lost_events_for_good_starts_over_and_its_watchers_list_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
+        async with aclosing(cache.watch("things.test", after=0)) as events:
+            first = asyncio.ensure_future(anext(events))
+            await cache.create(ONE, b"one")
+            await first
+            back = out_of_order(monkeypatch, log, "events_after")
+            await lose_events(log, cache, 3)
+            await log.compact(3)
+            back.set()
+            await cache.create(TWO, b"two")
+            with pytest.raises(SlowWatcherError):
+                await anext(events)
+        assert await names(cache) == ["lost0", "lost1", "lost2", "one", "two"]
+        async with aclosing(cache.watch("things.test", after=cache.revision)) as events:
+            first = asyncio.ensure_future(anext(events))
+            await cache.remove(ONE, expected=1)
+            assert (await first).revision == 6
+
+
+async def test_a_fault_in_the_cache_is_repaired_from_the_log(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
+        failed = fail_once(monkeypatch, cache_module._Shelf, "apply", KeyError("a bug"))
+        await cache.create(ONE, b"one")
+        assert failed.is_set()
+        assert await names(cache) == ["one"]
+
+
+async def test_a_durable_write_is_acknowledged_and_a_read_refused_while_the_cache_stands_still(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WatchCache.wait_for, "__defaults__", (0.2,))
+    stuck = asyncio.Event()
+
+    async def wait(_: Sequence[Event]) -> None:
+        await stuck.wait()
+
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
+        monkeypatch.setattr(cache, "_apply", wait)
+        assert (await cache.create(ONE, b"one")).revision == 1
+        with pytest.raises(UnavailableError):
+            await cache.get(ONE)
+        with pytest.raises(UnavailableError):
+            await cache.list("things.test")
+
+
+async def until_nothing_is_left(log: SqlLog) -> None:
+    while await log.events_after(0):
+        pass
+
+
+async def test_compaction_goes_on_after_a_fault(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction_module, "KEEP_INTERVALS", 0)
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
+        await log.create(ONE, b"one")
+        failed = fail_once(monkeypatch, log, "compact", RuntimeError("a bug"))
+        async with Compactor(log, 0.01):
+            await failed.wait()
+            with pytest.raises(CompactedError):
+                await until_nothing_is_left(log)
