@@ -1,11 +1,24 @@
 # Each target is a thin call of a tool that also works alone.
 
+VIRTPLANE_HOME ?= $(HOME)/.virtplane
+export VIRTPLANE_HOME
 
-.PHONY: help test check
+.PHONY: help up down test check bench
 
 help:
+	@echo "make up     install what is missing, build the example image, start Virtplane"
+	@echo "make down   stop Virtplane; guests go on"
 	@echo "make test   set up, then run the checks and all tests"
 	@echo "make check  lint, format, types, dependency rules"
+	@echo "make bench  how much Virtplane adds to libvirt's own start of a guest, while it is up"
+
+up:
+	scripts/setup run
+	python3 examples/guest/build.py --output "$(VIRTPLANE_HOME)/images/layout"
+	.venv/bin/virtplane up
+
+down:
+	.venv/bin/virtplane down
 
 check:
 	scripts/setup test
@@ -13,3 +26,6 @@ check:
 
 test: check
 	scripts/test
+
+bench:
+	.venv/bin/python benchmarks/start_latency.py

@@ -4,87 +4,109 @@ import argparse
 import asyncio
 import dataclasses
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 
-import uvloop
 import yaml
 
-from apiserver.server import Options, run
-from apiserver.storage.contract import UnavailableError
-from apiserver.storage.migrate import migrate
-from certs.bootstrap import ensure
-from certs.kubeconfig import write_kubeconfig
-from virtplane.settings import ENVIRONMENT_PREFIX, Settings, SettingsError
+from virtplane.errors import VirtplaneError
+from virtplane.settings import ENVIRONMENT_PREFIX, Settings
+
+# What a command needs is imported when it runs: `up` of what runs already shall not wait for a server's code.
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
-    flags = vars(_parser().parse_args(arguments))
-    command: Callable[[Settings], None] = flags.pop("command")
+    given = vars(_parser().parse_args(arguments))
+    command: Callable[..., int] = given.pop("command")
+    switches = {name: given.pop(name) for name in ("foreground", "detached") if name in given}
     try:
-        command(Settings.load(flags, os.environ))
-    except (SettingsError, UnavailableError, OSError) as error:
+        return command(Settings.load(given, os.environ), **switches)
+    except (VirtplaneError, OSError) as error:
         print(f"virtplane: {error}", file=sys.stderr)
         return 1
-    return 0
+    except KeyboardInterrupt:
+        return 130
 
 
 def _parser() -> argparse.ArgumentParser:
     shared = argparse.ArgumentParser(add_help=False)
     for each in dataclasses.fields(Settings):
         flag, variable = "--" + each.name.replace("_", "-"), ENVIRONMENT_PREFIX + each.name.upper()
-        shared.add_argument(flag, dest=each.name, help=f"{each.metadata['help']} ({variable})")
+        shared.add_argument(flag, dest=each.name, metavar="VALUE", help=f"{each.metadata['help']} ({variable})")
     parser = argparse.ArgumentParser(prog="virtplane", description="Virtual machines through KubeVirt's API.")
     parser.add_argument("--version", action="version", version=version("virtplane"))
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, command, text in (
+        ("up", _up, "start everything in the background, and return when it is ready"),
+        ("down", _down, "stop what `up` started; guests go on"),
+        ("status", _status, "show what runs; ends with 0 when all is well, 3 when nothing runs"),
         ("config", _config, "print the settings in force"),
         ("migrate", _migrate, "bring the database to this version"),
-        ("server", _server, "run the API server; writes a kubeconfig below home"),
+        ("server", _server, "run the API server alone; writes a kubeconfig below home"),
+        ("controllers", _controllers, "run the controllers alone"),
+        ("agent", _agent, "run the node agent alone"),
     ):
-        commands.add_parser(name, parents=[shared], help=text).set_defaults(command=command)
+        added = commands.add_parser(name, parents=[shared], help=text)
+        added.set_defaults(command=command)
+        if name == "up":
+            added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
+            added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
     return parser
 
 
-def _config(settings: Settings) -> None:
+def _up(settings: Settings, *, foreground: bool, detached: bool) -> int:
+    if foreground or detached:
+        from virtplane.installation import run  # noqa: PLC0415
+
+        return run(settings, detached=detached)
+    from virtplane.up import up  # noqa: PLC0415
+
+    return up(settings)
+
+
+def _down(settings: Settings) -> int:
+    from virtplane.down import down  # noqa: PLC0415
+
+    return down(settings)
+
+
+def _status(settings: Settings) -> int:
+    from virtplane.status import status  # noqa: PLC0415
+
+    return status(settings)
+
+
+def _config(settings: Settings) -> int:
     print(yaml.safe_dump(settings.shown(), sort_keys=False), end="")
+    return 0
 
 
-def _migrate(settings: Settings) -> None:
-    settings.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    asyncio.run(migrate(settings.database))
+def _migrate(settings: Settings) -> int:
+    from virtplane.prepare import migrate_database  # noqa: PLC0415
+
+    asyncio.run(migrate_database(settings))
+    return 0
 
 
-def _server(settings: Settings) -> None:
-    _migrate(settings)
-    pki = ensure(settings.directory / "pki", ["localhost", settings.address], settings.node_name)
-    kubeconfig = settings.directory / "kubeconfig"
-    write_kubeconfig(
-        kubeconfig,
-        server=f"https://{settings.address}:{settings.port}",
-        authority=pki.authority,
-        certificate=pki.certificate("admin"),
-        key=pki.key("admin"),
-        user="admin",
-    )
-    options = Options(
-        address=settings.address,
-        port=settings.port,
-        database_url=settings.database,
-        certificate=pki.certificate("server"),
-        key=pki.key("server"),
-        client_ca=pki.authority,
-    )
-    print(f"export KUBECONFIG={kubeconfig}")
-    uvloop.run(_until_signalled(options))
+def _server(settings: Settings) -> int:
+    from virtplane import readiness  # noqa: PLC0415
+    from virtplane.home import Home  # noqa: PLC0415
+    from virtplane.roles import run_role  # noqa: PLC0415
+
+    if readiness.VARIABLE not in os.environ:  # else `up` says it
+        print(f"export KUBECONFIG={Home.of(settings).kubeconfig}", flush=True)
+    return run_role("server", settings)
 
 
-async def _until_signalled(options: Options) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop.set)
-    await run(options, stop)
+def _controllers(settings: Settings) -> int:
+    from virtplane.roles import run_role  # noqa: PLC0415
+
+    return run_role("controllers", settings)
+
+
+def _agent(settings: Settings) -> int:
+    from virtplane.roles import run_role  # noqa: PLC0415
+
+    return run_role("agent", settings)

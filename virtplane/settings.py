@@ -11,11 +11,13 @@ import yaml
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from virtplane.errors import VirtplaneError
+
 ENVIRONMENT_PREFIX = "VIRTPLANE_"
 FILE_NAME = "config.yaml"
 
 
-class SettingsError(Exception):
+class SettingsError(VirtplaneError):
     """A setting that cannot be used; the message names it, where it came from, and what would be right."""
 
 
@@ -39,11 +41,13 @@ def _port(name: str, value: Any) -> int:
 
 def _database_url(name: str, value: Any) -> str:
     try:
-        if value:
-            make_url(str(value))
+        url = make_url(str(value)) if value else None
     except ArgumentError as error:
         # The value itself is not repeated: it may hold a password.
         raise SettingsError(f"{name} must look like sqlite:////PATH or postgresql://USER@HOST/NAME") from error
+    if url is not None and url.get_backend_name() == "sqlite" and not (url.database or "").startswith("/"):
+        # Each process has its own idea of where a relative path begins.
+        raise SettingsError(f"{name} needs an absolute path: four slashes, as in sqlite:////PATH")
     return str(value)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from client.running import until
 from virtplane.child import Child, Program, describe
 
 log = structlog.get_logger(__name__)
@@ -99,16 +100,9 @@ class Supervisor:
         ``started`` is told of each program that is ready, and with None that all are.
         Raises StartError or OSError when one cannot be started in the first place.
         """
-        stopping = asyncio.create_task(stop.wait())
-        working = asyncio.create_task(self._start_and_keep(started))
         try:
-            await asyncio.wait((stopping, working), return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                await working
+            await until(stop, self._start_and_keep(started))
         finally:
-            working.cancel()
-            stopping.cancel()
-            await asyncio.gather(working, stopping, return_exceptions=True)
             for keeper in reversed(self.keepers):
                 await keeper.stop()
 

@@ -1,0 +1,48 @@
+"""What must be there before the processes start: directories, certificates, kubeconfigs, the database's tables."""
+
+from apiserver.storage.contract import UnavailableError
+from apiserver.storage.migrate import migrate
+from certs.bootstrap import Pki, ensure
+from certs.kubeconfig import write_kubeconfig
+from virtplane.errors import VirtplaneError
+from virtplane.home import Home, server_url
+from virtplane.settings import Settings
+
+CLIENTS = ("controllers", "agent")
+
+
+class PrepareError(VirtplaneError):
+    """Something that must be there cannot be made."""
+
+
+async def prepare(settings: Settings) -> Pki:
+    """Make what is missing; safe to run again. Raises PrepareError and OSError."""
+    home = Home.of(settings)
+    home.make()
+    pki = make_credentials(settings, home)
+    await migrate_database(settings)
+    return pki
+
+
+async def migrate_database(settings: Settings) -> None:
+    """Bring the database to this version. Raises PrepareError when it cannot be reached, and OSError."""
+    Home.of(settings).make()
+    try:
+        await migrate(settings.database)
+    except UnavailableError as error:
+        raise PrepareError(str(error)) from error
+
+
+def make_credentials(settings: Settings, home: Home) -> Pki:
+    """Make the certificates and the kubeconfigs. Raises OSError."""
+    pki = ensure(home.pki, ["localhost", settings.address], settings.node_name)
+    for name, path in [("admin", home.kubeconfig), *((role, home.kubeconfig_of(role)) for role in CLIENTS)]:
+        write_kubeconfig(
+            path,
+            server=server_url(settings),
+            authority=pki.authority,
+            certificate=pki.certificate(name),
+            key=pki.key(name),
+            user=name,
+        )
+    return pki

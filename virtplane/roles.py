@@ -1,0 +1,116 @@
+"""The processes of an installation, each by its role: the server, the controllers, the agent."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from virtplane import logs, readiness
+from virtplane.errors import VirtplaneError
+from virtplane.home import Home
+from virtplane.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+Role = Callable[[Settings, asyncio.Event, asyncio.Event], Awaitable[None]]
+"""Runs until the first event is set, and sets the second once it is ready."""
+
+
+class RoleError(VirtplaneError):
+    """A process cannot run as things are; the message says what to do."""
+
+
+async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Run the API server, after preparing all it needs."""
+    from apiserver.server import Options, run  # noqa: PLC0415 - a process loads its own role's code only
+    from virtplane.prepare import prepare  # noqa: PLC0415
+
+    pki = await prepare(settings)
+    options = Options(
+        address=settings.address,
+        port=settings.port,
+        database_url=settings.database,
+        certificate=pki.certificate("server"),
+        key=pki.key("server"),
+        client_ca=pki.authority,
+    )
+    await run(options, stop, ready)
+
+
+async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Run the controllers against the installation's own server."""
+    from controllers.manager import Options, run  # noqa: PLC0415
+
+    kubeconfig = _existing(Home.of(settings).kubeconfig_of("controllers"))
+    # There is one such process: waiting for the lease of one that was killed would only cost time.
+    await run(Options(kubeconfig=kubeconfig, leader_elect=False), stop, ready)
+
+
+async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
+    """Run the agent of this host's node against the installation's own server."""
+    from nodeagent.agent import Options, run  # noqa: PLC0415
+    from virtplane.hypervisor import existing_libvirt  # noqa: PLC0415
+
+    home = Home.of(settings)
+    options = Options(
+        kubeconfig=_existing(home.kubeconfig_of("agent")),
+        node_name=settings.node_name,
+        libvirt_uri=settings.libvirt_uri or await existing_libvirt(),
+        directory=home.agent,
+        images=home.images,
+        emulation=settings.emulation,
+        host_disk_directories=tuple(map(Path, settings.host_disk_directories)),
+        image_directories=tuple(map(Path, settings.image_directories)),
+        insecure_registries=settings.image_registries_insecure,
+        network=settings.network,
+    )
+    await run(options, stop, ready)
+
+
+ROLES: Mapping[str, Role] = {"server": run_server, "controllers": run_controllers, "agent": run_agent}
+
+
+def run_role(name: str, settings: Settings) -> int:
+    """Be the process of this role until a signal ends it; return the exit code."""
+    logs.configure(name, level=settings.log_level, style=settings.log_format)
+    try:
+        uvloop.run(_until_signalled(ROLES[name], settings))
+    except (VirtplaneError, OSError) as error:
+        log.error("cannot go on", why=str(error))  # noqa: TRY400 - the message says it all
+        return 1
+    except Exception:
+        log.exception("cannot go on")
+        return 1
+    return 0
+
+
+async def _until_signalled(role: Role, settings: Settings) -> None:
+    stop, ready = asyncio.Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    telling = asyncio.create_task(_tell(ready, stop))
+    try:
+        await role(settings, stop, ready)
+    finally:
+        telling.cancel()
+        await asyncio.gather(telling, return_exceptions=True)
+
+
+async def _tell(ready: asyncio.Event, stop: asyncio.Event) -> None:
+    await ready.wait()
+    try:
+        readiness.announce(os.environ)
+    except BrokenPipeError:
+        log.warning("the supervisor is gone")
+        stop.set()
+
+
+def _existing(kubeconfig: Path) -> Path:
+    if not kubeconfig.exists():
+        raise RoleError(f"{kubeconfig} is not there: start `virtplane up` or `virtplane server` first, which make it")
+    return kubeconfig

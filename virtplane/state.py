@@ -1,0 +1,126 @@
+"""What ``virtplane up`` notes about what it runs, for ``status``, ``down`` and the next ``up``.
+
+A lock says whether it runs: the kernel drops it however the process ends, so no stale file is ever believed.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import orjson
+
+from certs.files import replace_file
+from virtplane.errors import VirtplaneError
+from virtplane.home import Home
+from virtplane.processes import Identity
+
+LOCK_SECONDS = 1.0
+"""How long to try: somebody who only looks whether the lock is taken holds it for a moment."""
+POLL_SECONDS = 0.05
+
+
+class AlreadyRunningError(VirtplaneError):
+    """Another ``virtplane up`` holds this directory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessState:
+    """One process that is kept running."""
+
+    name: str
+    identity: Identity | None
+    """None while there is none."""
+    since: str
+    """RFC 3339."""
+    restarts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything that runs."""
+
+    supervisor: Identity
+    since: str
+    ready: bool
+    server: str
+    node: str
+    libvirt_uri: str
+    processes: tuple[ProcessState, ...] = ()
+
+    def write(self, home: Home) -> None:
+        """Write the state. Raises OSError."""
+        replace_file(home.state, orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2), 0o600)
+
+    @classmethod
+    def read(cls, home: Home) -> Self | None:
+        """Return what was written last; None if nothing (that this version understands) was."""
+        try:
+            content = orjson.loads(home.state.read_bytes())
+            processes = tuple(ProcessState(**{**each, **_identity(each)}) for each in content.pop("processes"))
+            supervisor = Identity(**content.pop("supervisor"))
+            return cls(**content, supervisor=supervisor, processes=processes)
+        except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+            return None
+
+
+@contextmanager
+def locked(home: Home) -> Generator[None]:
+    """Hold the directory's lock. Raises AlreadyRunningError."""
+    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        deadline = time.monotonic() + LOCK_SECONDS
+        while not _try_lock(descriptor):
+            if time.monotonic() > deadline:
+                raise AlreadyRunningError(f"Virtplane runs already in {home.directory}")
+            time.sleep(POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_locked(home: Home) -> bool:
+    """Whether a ``virtplane up`` holds the directory."""
+    try:
+        descriptor = os.open(home.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _try_lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def running(home: Home) -> State | None:
+    """Return what runs; None if nothing does. Blocks for a moment while an ``up`` is just beginning."""
+    while is_locked(home):
+        state = State.read(home)
+        if state is not None and state.supervisor.is_alive:
+            return state
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def end_leftovers(home: Home, seconds: float) -> None:
+    """End what an ``up`` that was killed has left behind. Only for whoever holds the lock. Blocks."""
+    state = State.read(home)
+    for process in reversed(state.processes if state else ()):
+        if process.identity is not None:
+            process.identity.end(seconds)
+    home.state.unlink(missing_ok=True)
+
+
+def _identity(process: dict[str, Any]) -> dict[str, Any]:
+    noted = process["identity"]
+    return {"identity": None if noted is None else Identity(**noted)}
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
