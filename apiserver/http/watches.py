@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import orjson
@@ -43,13 +43,15 @@ async def stream(request: web.Request, api: Api, resource: Resource, info: Reque
     response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
     await response.prepare(request)
     bookmarks = flag(query, "allowWatchBookmarks")
-    async with aclosing(watch(resource, api.store, options)) as changes:
-        try:
-            async for change in _until(changes, request.app[STOPPING], seconds, api if bookmarks else None):
-                await response.write(writer.line(change))
-        except StatusError as error:
-            await response.write(orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n")
-    await response.write_eof()
+    # A watch usually ends because its client goes away, which is learnt by writing: that is no failure.
+    with suppress(ConnectionError):
+        async with aclosing(watch(resource, api.store, options)) as changes:
+            try:
+                async for change in _until(changes, request.app[STOPPING], seconds, api if bookmarks else None):
+                    await response.write(writer.line(change))
+            except StatusError as error:
+                await response.write(orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n")
+        await response.write_eof()
     return response
 
 
