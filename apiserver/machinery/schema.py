@@ -153,14 +153,13 @@ def _publish(schema: Any, file: _File, files: dict[Path, _File]) -> Any:
     ref = schema.get("$ref")
     if not isinstance(ref, str):  # also where "$ref" is the name of a property
         return {key: _publish(each, file, files) for key, each in schema.items()}
-    target = {"$ref": REF_PREFIX + _resolve(ref, file, files)}
+    target_file, name = _target(ref, file, files)
+    target = {"$ref": REF_PREFIX + target_file.published(name)}
     siblings = {key: each for key, each in schema.items() if key != "$ref"}
+    if (description := target_file.definitions[name].get("description")) is not None:
+        # kubectl explain tells a field's own description only.
+        siblings.setdefault("description", description)
     return {"allOf": [target], **siblings} if siblings else target
-
-
-def _resolve(ref: str, file: _File, files: dict[Path, _File]) -> str:
-    target, name = _target(ref, file, files)
-    return target.published(name)
 
 
 def _target(ref: str, file: _File, files: dict[Path, _File]) -> tuple[_File, str]:

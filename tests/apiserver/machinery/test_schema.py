@@ -178,3 +178,10 @@ def test_a_definition_that_extends_nothing_known_is_refused(directory: Path) -> 
     file.write_text(file.read_text() + '  Farm: {extends: "#/definitions/Barn"}\n')
     with pytest.raises(CatalogueError, match="leads nowhere"):
         Catalogue.load(directory)
+
+
+def test_a_field_tells_the_description_of_what_it_refers_to(directory: Path) -> None:
+    file = directory / "zoo" / "v1.yaml"
+    file.write_text(file.read_text().replace("    required: [cages]", "    description: What a zoo has.", 1))
+    properties = Catalogue.load(directory).schema("zoo.io", "v1", "Zoo").document["properties"]
+    assert properties["spec"]["description"] == "What a zoo has."
