@@ -14,6 +14,7 @@ from typing import Self
 
 import structlog
 
+from apiserver.storage import tasks
 from apiserver.storage.contract import (
     CompactedError,
     Event,
@@ -138,9 +139,7 @@ class WatchCache:
         """Stop following."""
         self._sql.on_commit(None)
         if self._follower is not None:
-            self._follower.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._follower
+            await tasks.end(self._follower)
 
     @property
     def revision(self) -> Revision:
@@ -263,9 +262,7 @@ class WatchCache:
                     self._sound = False
                     await self._try_again()
         finally:
-            hint.cancel()
-            with suppress(asyncio.CancelledError):
-                await hint
+            await tasks.end(hint)
 
     async def _load(self) -> None:
         """Take what the log holds now. Watchers from before must list again: what happened in between is lost."""

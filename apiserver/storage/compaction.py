@@ -1,11 +1,11 @@
 """Forgetting: little and often, so that no compaction ever holds up a writer for long."""
 
 import asyncio
-from contextlib import suppress
 from typing import Self
 
 import structlog
 
+from apiserver.storage import tasks
 from apiserver.storage.contract import Revision, UnavailableError
 from apiserver.storage.sql import SqlLog
 
@@ -34,9 +34,7 @@ class Compactor:
     async def __aexit__(self, *_: object) -> None:
         """Stop."""
         if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await tasks.end(self._task)
 
     async def _run(self) -> None:
         done: Revision = 0

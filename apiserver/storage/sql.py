@@ -16,6 +16,7 @@ from sqlalchemy import URL, Row, bindparam, delete, event, func, insert, make_ur
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
 from apiserver.storage.contract import (
     CompactedError,
@@ -111,10 +112,10 @@ class SqlLog:
             starting.push_async_callback(self._engine.dispose)
             self._newest = await self.latest()
             writer = asyncio.create_task(self._write_batches(), name="storage writer")
-            starting.push_async_callback(_cancel, writer)
+            starting.push_async_callback(tasks.end, writer)
             if self.shared:
                 listener = asyncio.create_task(self._listen(), name="storage listener")
-                starting.push_async_callback(_cancel, listener)
+                starting.push_async_callback(tasks.end, listener)
             self._stack = starting.pop_all()
         return self
 
@@ -249,7 +250,7 @@ class SqlLog:
             _fail(self._writes.get_nowait(), UnavailableError("the storage is closed"))
 
     async def _write_batches(self) -> None:
-        while True:
+        while not self._closed:
             batch = [await self._writes.get()]
             while len(batch) < BATCH_WRITES and not self._writes.empty():
                 batch.append(self._writes.get_nowait())
@@ -364,7 +365,9 @@ class _Transaction:
         try:
             await self._begin.__aexit__(kind, error, trace)
         except (SQLAlchemyError, OSError) as failure:
-            raise UnavailableError(_why(failure)) from failure
+            if error is None or isinstance(error, Exception):
+                raise UnavailableError(_why(failure)) from failure
+            # A cancellation stays one: the connection it came from is lost anyway.
         if isinstance(error, SQLAlchemyError | OSError):
             raise UnavailableError(_why(error)) from error
 
@@ -392,12 +395,6 @@ def _why(error: BaseException) -> str:
 def _fail(write: Write, error: BaseException) -> None:
     if not write.done.done():
         write.done.set_exception(error)
-
-
-async def _cancel(task: "asyncio.Task[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def _record(row: Any) -> Record:

@@ -1,8 +1,11 @@
 """What breaks below is told to those who wait, and never ends the writer, the cache or the closing for good."""
 
 import asyncio
-from collections.abc import Sequence
-from contextlib import AsyncExitStack, aclosing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from sqlalchemy import text
 from apiserver.storage import cache as cache_module
 from apiserver.storage import compaction as compaction_module
 from apiserver.storage import sql as sql_module
+from apiserver.storage import tasks
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import CompactedError, Event, Key, SlowWatcherError, Store, UnavailableError
@@ -98,6 +102,59 @@ async def test_postgresql_that_does_not_answer_is_unavailable(
             with pytest.raises(UnavailableError):
                 await log.create(ONE, b"one")
         assert (await log.create(ONE, b"one")).revision == 1
+
+
+@contextmanager
+def frozen(postgresql_url: str) -> Iterator[None]:
+    """Stop the server and all its children, as a machine that no longer answers."""
+    directory = Path(postgresql_url.split("host=")[1])
+    server = int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    every = [server, *map(int, children)]
+    for each in every:
+        os.kill(each, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in every:
+            os.kill(each, signal.SIGCONT)
+
+
+async def test_closing_ends_while_the_database_does_not_answer(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_module, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 1)
+    async with asyncio.timeout(20), AsyncExitStack() as stack:
+        log = await stack.enter_async_context(SqlLog(postgresql_url))
+        cache = await stack.enter_async_context(WatchCache(log))
+        await cache.create(ONE, b"one")
+        with frozen(postgresql_url):
+            writes = [asyncio.ensure_future(cache.create(Key("things.test", "a", f"n{n}"), b"")) for n in range(3)]
+            await asyncio.wait(writes, timeout=0.5)
+            await stack.aclose()
+            results = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(result) for result in results] == [UnavailableError] * 3
+
+
+async def test_a_task_that_loses_a_cancellation_is_cancelled_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "CANCEL_SECONDS", 0.05)
+    losses = 0
+
+    async def stubborn() -> None:
+        nonlocal losses
+        while losses < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                losses += 1
+        raise RuntimeError("ended with an error")
+
+    task = asyncio.create_task(stubborn())
+    await asyncio.wait((task,), timeout=0)
+    async with asyncio.timeout(SECONDS):
+        await tasks.end(task)
+    assert losses == 2
 
 
 async def lose_events(log: SqlLog, cache: WatchCache, writes: int) -> None:

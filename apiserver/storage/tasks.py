@@ -1,0 +1,19 @@
+"""Ending tasks."""
+
+import asyncio
+from typing import Any
+
+CANCEL_SECONDS = 5.0
+
+
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancel ``task`` and wait for its end, whatever it ends with; a cancellation that got lost is repeated.
+
+    Libraries lose one when their cleaning up fails, or when a result arrives at the same moment (Python 3.11's
+    ``wait_for``).
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait((task,), timeout=CANCEL_SECONDS)
+    if not task.cancelled():
+        task.exception()  # seen: asyncio need not complain that nobody looked
