@@ -38,3 +38,50 @@ async def test_an_instance_starts_pending_and_may_be_applied_again(kubectl: Kube
     assert "guest" in await kubectl("get", "vmi", "--field-selector", "status.phase=Pending")
     await kubectl("apply", "-f", "-", given=manifest)
     assert json.loads(await kubectl("get", "vmi", "guest", "-o", "json"))["spec"] == created["spec"]
+
+
+async def test_every_example_applies_with_no_warning_but_of_its_old_version(kubectl: Kubectl) -> None:
+    for example in sorted(EXAMPLES.glob("*.yaml")):
+        answer = await kubectl("apply", "--dry-run=server", "-f", str(example))
+        warnings = [line for line in answer.splitlines() if "Warning" in line]
+        old = "v1alpha1" in example.name
+        text = "Warning: kubevirt.io/v1alpha1 VirtualMachine is deprecated; use kubevirt.io/v1 VirtualMachine"
+        assert warnings == ([text] if old else [])
+        assert "created (server dry run)" in answer
+
+
+async def test_a_machine_is_seen_in_the_shape_that_a_client_asks_for(kubectl: Kubectl) -> None:
+    await kubectl("apply", "-f", str(EXAMPLES / "vm-busybox.v1alpha1.yaml"))
+    new = json.loads(await kubectl("get", "vm", "busybox-v1alpha1", "-o", "json"))
+    assert new["spec"]["runStrategy"] == "Always"
+    assert new["spec"]["template"]["spec"]["domain"]["memory"] == {"guest": "128Mi"}
+    # Not vm.v1alpha1.kubevirt.io: kubectl forgets the version where it expands a short name.
+    old = await kubectl("get", "virtualmachine.v1alpha1.kubevirt.io", "busybox-v1alpha1", "-o", "yaml")
+    shown = yaml.safe_load(old[old.index("apiVersion") :])
+    assert shown["spec"]["running"] is True
+    assert shown["spec"]["template"]["spec"]["domain"]["memory"] == {"value": 128, "unit": "MiB"}
+    assert "registryDisk" in shown["spec"]["template"]["spec"]["volumes"][0]
+    assert "annotations" not in shown["metadata"] or not [
+        each for each in shown["metadata"]["annotations"] if each.startswith("virtplane.io/")
+    ]
+
+
+async def test_kubectl_explains_the_machine_in_every_version(kubectl: Kubectl) -> None:
+    assert "The guest's devices." in await kubectl("explain", "vm.spec.template.spec.domain")
+    assert "phaseTransitionTimestamp" in await kubectl("explain", "vmi.status", "--recursive")
+    old = await kubectl("explain", "vm.spec.template.spec.domain.memory", "--api-version=kubevirt.io/v1alpha1")
+    assert "What value counts" in old
+    v1beta1 = ["--api-version=kubevirt.io/v1beta1", "vmi.spec.domain.devices.interfaces"]
+    assert "binding" not in await kubectl("explain", *v1beta1)
+
+
+async def test_a_misspelt_field_is_refused_with_its_path(kubectl: Kubectl) -> None:
+    typo = MACHINE.replace("guest: 128Mi", "gest: 128Mi")
+    answer = await kubectl("apply", "-f", "-", given=typo, fails=True)
+    assert 'strict decoding error: unknown field "spec.template.spec.domain.memory.gest"' in answer
+
+
+async def test_v1alpha3_is_v1_under_an_older_name(kubectl: Kubectl) -> None:
+    answer = await kubectl("apply", "-f", "-", given=MACHINE.replace("kubevirt.io/v1", "kubevirt.io/v1alpha3"))
+    assert "kubevirt.io/v1alpha3 VirtualMachine is deprecated; use kubevirt.io/v1 VirtualMachine" in answer
+    assert "Always" in await kubectl("get", "vm", "busybox", "-o", "jsonpath={.spec.runStrategy}")

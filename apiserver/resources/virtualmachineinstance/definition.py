@@ -1,7 +1,8 @@
 """VirtualMachineInstance: wiring only; the rules live in the sibling modules."""
 
-from apiserver.machinery.resource import Column, Resource, Version
+from apiserver.machinery.resource import Column, Conversion, Resource, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.virtualmachineinstance import v1alpha1, v1beta1
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 
 GROUP = "kubevirt.io"
@@ -15,6 +16,12 @@ COLUMNS = (
     Column(name="Live-Migratable", json_path=".status.conditions[?(@.type=='LiveMigratable')].status", priority=1),
     Column(name="Paused", json_path=".status.conditions[?(@.type=='Paused')].status", priority=1),
 )
+_VERSIONS: dict[str, Conversion | None] = {
+    "v1": None,
+    "v1beta1": v1beta1.CONVERSION,
+    "v1alpha3": None,  # the shape of v1
+    "v1alpha1": v1alpha1.CONVERSION,
+}
 
 
 def resource(catalogue: Catalogue) -> Resource:
@@ -27,9 +34,19 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("vmi", "vmis"),
         categories=("all",),
         namespaced=True,
-        versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", KIND), columns=COLUMNS),),
+        versions=tuple(_version(catalogue, name, conversion) for name, conversion in _VERSIONS.items()),
         strategy=VirtualMachineInstanceStrategy(),
         has_status=True,
         has_generation=True,
         selectable_fields=("status.nodeName", "status.phase"),
+    )
+
+
+def _version(catalogue: Catalogue, name: str, conversion: Conversion | None) -> Version:
+    return Version(
+        name=name,
+        schema=catalogue.schema(GROUP, name, KIND),
+        conversion=conversion,
+        columns=COLUMNS,
+        deprecation=None if name == "v1" else f"{GROUP}/{name} {KIND} is deprecated; use {GROUP}/v1 {KIND}",
     )

@@ -1,0 +1,187 @@
+"""Older versions of the KubeVirt kinds lose nothing, whichever way an object travels and whoever edits it."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apiserver.machinery.conversion import Lossless
+from apiserver.resources.virtualmachine import v1alpha1 as machine_v1alpha1
+from apiserver.resources.virtualmachine import v1beta1 as machine_v1beta1
+from apiserver.resources.virtualmachineinstance import v1alpha1 as instance_v1alpha1
+from apiserver.resources.virtualmachineinstance import v1beta1 as instance_v1beta1
+from tests.apiserver.resources.generated import CATALOGUE, objects
+
+MACHINE, INSTANCE = "VirtualMachine", "VirtualMachineInstance"
+CONVERSIONS = {
+    (MACHINE, "v1alpha1"): machine_v1alpha1.CONVERSION,
+    (MACHINE, "v1beta1"): machine_v1beta1.CONVERSION,
+    (INSTANCE, "v1alpha1"): instance_v1alpha1.CONVERSION,
+    (INSTANCE, "v1beta1"): instance_v1beta1.CONVERSION,
+}
+ALL = [pytest.param(*key, conversion, id=f"{key[0]} {key[1]}") for key, conversion in CONVERSIONS.items()]
+FAST = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+Object = dict[str, Any]
+
+
+def guest(obj: Object) -> Object:
+    """Return the spec of the instance in an object of either kind."""
+    return obj["spec"]["template"]["spec"] if obj["kind"] == MACHINE else obj["spec"]
+
+
+@pytest.mark.parametrize(("kind", "version", "conversion"), ALL)
+def test_what_a_newer_client_wrote_comes_back_whole(kind: str, version: str, conversion: Lossless) -> None:
+    @FAST
+    @given(objects("v1", kind))
+    def holds(hub: Object) -> None:
+        before = copy.deepcopy(hub)
+        old = conversion.from_hub(hub)
+        assert old["apiVersion"] == f"kubevirt.io/{version}"
+        assert CATALOGUE.schema("kubevirt.io", version, kind).validate(old) == []
+        assert CATALOGUE.schema("kubevirt.io", version, kind).prune(copy.deepcopy(old)) == []
+        assert conversion.to_hub(old) == hub == before
+
+    holds()
+
+
+@pytest.mark.parametrize(("kind", "version", "conversion"), ALL)
+def test_what_an_older_client_wrote_comes_back_whole(kind: str, version: str, conversion: Lossless) -> None:
+    @FAST
+    @given(objects(version, kind))
+    def holds(old: Object) -> None:
+        hub = conversion.to_hub(old)
+        assert hub["apiVersion"] == "kubevirt.io/v1"
+        assert CATALOGUE.schema("kubevirt.io", "v1", kind).validate(hub) == []
+        assert CATALOGUE.schema("kubevirt.io", "v1", kind).prune(copy.deepcopy(hub)) == []
+        assert conversion.from_hub(hub) == old
+
+    holds()
+
+
+@pytest.mark.parametrize(("kind", "version", "conversion"), ALL)
+def test_an_older_clients_edit_changes_nothing_else(kind: str, version: str, conversion: Lossless) -> None:
+    @FAST
+    @given(objects("v1", kind), st.booleans(), st.booleans())
+    def holds(hub: Object, keeps_annotations: bool, removes_a_disk: bool) -> None:
+        old = conversion.from_hub(hub)
+        if not keeps_annotations:
+            old["metadata"]["annotations"] = {"mine": "x"}
+        expected = copy.deepcopy(hub)
+        for obj in (old, expected):
+            obj["metadata"]["annotations"] = {**obj["metadata"].get("annotations", {}), "mine": "x"}
+            guest(obj)["hostname"] = "edited"
+            if removes_a_disk:
+                del guest(obj)["domain"]["devices"].get("disks", [])[:1]
+        assert conversion.to_hub(old, hub)["spec"] == expected["spec"]
+
+    holds()
+
+
+def machine(*, interface: Object | None = None, **power: Any) -> Object:
+    devices: Object = {"interfaces": [{"name": "default", **interface}]} if interface is not None else {}
+    template = {"spec": {"domain": {"devices": devices}}}
+    return {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": MACHINE,
+        "metadata": {"name": "vm"},
+        "spec": {**power, "template": template},
+    }
+
+
+POWER = [
+    ({"runStrategy": "Always"}, True, {"runStrategy": "Halted"}),
+    ({"runStrategy": "Halted"}, False, {"runStrategy": "Always"}),
+    ({"runStrategy": "Manual"}, False, {"runStrategy": "Always"}),
+    ({"runStrategy": "RerunOnFailure"}, True, {"runStrategy": "Halted"}),
+    ({"runStrategy": "Once"}, True, {"runStrategy": "Halted"}),
+    ({"running": True}, True, {"running": False}),
+    ({"running": False}, False, {"running": True}),
+]
+
+
+@pytest.mark.parametrize(("power", "shown", "switched"), POWER)
+def test_v1alpha1_shows_every_run_strategy_as_running_and_can_switch_it(
+    power: Object, shown: bool, switched: Object
+) -> None:
+    conversion = machine_v1alpha1.CONVERSION
+    old = conversion.from_hub(machine(**power))
+    assert old["spec"]["running"] is shown
+    assert "runStrategy" not in old["spec"]
+    old["spec"]["running"] = not shown
+    hub = conversion.to_hub(old)
+    del hub["spec"]["template"]
+    assert hub == {**machine(), "spec": switched}
+
+
+MEMORY = [
+    ("64Mi", 64, "MiB"),
+    ("1.5Gi", 1536, "MiB"),
+    ("128M", 128, "MB"),
+    ("1k", 1, "KB"),
+    (2**30, 2**30, "B"),
+    ("1e9", 10**9, "B"),
+    ("4Pi", 4096, "TiB"),
+]
+
+
+@pytest.mark.parametrize(("guest_memory", "value", "unit"), MEMORY)
+def test_v1alpha1_says_memory_as_value_and_unit(guest_memory: Any, value: int, unit: str) -> None:
+    hub = machine(runStrategy="Always")
+    guest(hub)["domain"]["memory"] = {"guest": guest_memory}
+    old = machine_v1alpha1.CONVERSION.from_hub(hub)
+    assert guest(old)["domain"]["memory"] == {"value": value, "unit": unit}
+    assert machine_v1alpha1.CONVERSION.to_hub(old) == hub
+
+
+BINDINGS = [
+    ("v1beta1", {"binding": {"name": "passt"}}, {"passt": {}}),
+    ("v1beta1", {"binding": {"name": "slirp"}}, {"slirp": {}}),
+    ("v1beta1", {"slirp": {}}, {"slirp": {}}),
+    ("v1beta1", {"binding": {"name": "other"}}, {}),
+    ("v1alpha1", {"binding": {"name": "macvtap"}}, {"macvtap": {}}),
+    ("v1alpha1", {"binding": {"name": "passt"}}, {}),
+    ("v1alpha1", {"masquerade": {}}, {"masquerade": {}}),
+]
+
+
+@pytest.mark.parametrize(("version", "hub_interface", "shown"), BINDINGS)
+def test_a_binding_is_a_field_in_older_versions_and_can_be_exchanged_there(
+    version: str, hub_interface: Object, shown: Object
+) -> None:
+    conversion = CONVERSIONS[MACHINE, version]
+    old = conversion.from_hub(machine(runStrategy="Always", interface=hub_interface))
+    (interface,) = guest(old)["domain"]["devices"]["interfaces"]
+    assert interface == {"name": "default", **shown}
+    guest(old)["domain"]["devices"]["interfaces"] = [{"name": "default", "masquerade": {}}]
+    assert conversion.to_hub(old) == machine(runStrategy="Always", interface={"masquerade": {}})
+
+
+def test_v1alpha1_keeps_the_disk_names_that_differ_from_their_volumes() -> None:
+    conversion = instance_v1alpha1.CONVERSION
+    disks = [{"name": "system", "volumeName": "root"}, {"name": "seed", "volumeName": "seed"}]
+    volumes = [{"name": "root", "registryDisk": {"image": "debian"}}, {"name": "seed", "emptyDisk": {"capacity": "1M"}}]
+    old = {
+        "apiVersion": "kubevirt.io/v1alpha1",
+        "kind": INSTANCE,
+        "metadata": {"name": "vm"},
+        "spec": {"domain": {"devices": {"disks": disks}}, "volumes": volumes},
+    }
+    hub = conversion.to_hub(old)
+    assert [each["name"] for each in guest(hub)["domain"]["devices"]["disks"]] == ["root", "seed"]
+    assert guest(hub)["volumes"][0] == {"name": "root", "containerDisk": {"image": "debian"}}
+    # A newer client changes the disk; to the older one it is still the disk it knows.
+    guest(hub)["domain"]["devices"]["disks"][0]["serial"] = "1"
+    assert guest(conversion.from_hub(hub))["domain"]["devices"]["disks"][0] == {**disks[0], "serial": "1"}
+
+
+def test_a_scribbled_annotation_of_disk_names_renames_nothing() -> None:
+    hub = machine(runStrategy="Always")
+    guest(hub)["domain"]["devices"]["disks"] = [{"name": "a"}]
+    for text in ("", "[]", '{"a":1}', '{"b":"c"}', "null"):
+        hub["metadata"]["annotations"] = {instance_v1alpha1.DISK_NAMES: text}
+        old = machine_v1alpha1.CONVERSION.from_hub(hub)
+        assert guest(old)["domain"]["devices"]["disks"] == [{"name": "a", "volumeName": "a"}]
+        assert machine_v1alpha1.CONVERSION.to_hub(old) == hub
