@@ -1,0 +1,19 @@
+"""``<graphics>``: the guest's screen by VNC."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from nodeagent.domain.element import element
+
+
+def has_graphics(devices: dict[str, Any]) -> bool:
+    """Whether the guest has a screen."""
+    return devices.get("autoattachGraphicsDevice", True)
+
+
+def graphics(devices: dict[str, Any], socket: Path) -> Element | None:
+    """Return VNC on a socket of the node's: no port is opened, and who may pass is decided by files' modes."""
+    if not has_graphics(devices):
+        return None
+    return element("graphics", element("listen", type="socket", socket=str(socket)), type="vnc")
