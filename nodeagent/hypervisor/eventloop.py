@@ -1,0 +1,39 @@
+"""libvirt's event loop, in a thread of its own.
+
+libvirt delivers events, keep-alives and the news of a lost connection only while somebody runs its loop:
+https://libvirt.org/html/libvirt-libvirt-event.html. There is one per process, and it must be registered before the
+first connection is opened.
+"""
+
+import threading
+
+import libvirt
+
+
+class EventLoop:
+    """Runs libvirt's default loop from ``start`` to ``stop``; callbacks come in its thread."""
+
+    def __init__(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="libvirt-events", daemon=True)
+        self._stopping = False
+        self._waker = -1
+
+    def start(self) -> None:
+        """Register the loop with libvirt and run it."""
+        libvirt.virEventRegisterDefaultImpl()
+        # Errors are raised and logged where they belong; libvirt would print them to stderr as well.
+        libvirt.registerErrorHandler(lambda _context, _error: None, None)
+        # A timer that never fires by itself: the loop sleeps in poll(), and only an event wakes it up.
+        self._waker = libvirt.virEventAddTimeout(-1, lambda _timer, _opaque: None, None)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the loop and wait for its thread."""
+        self._stopping = True
+        libvirt.virEventUpdateTimeout(self._waker, 0)
+        self._thread.join()
+        libvirt.virEventRemoveTimeout(self._waker)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            libvirt.virEventRunDefaultImpl()
