@@ -94,8 +94,8 @@ class WorkQueue(Generic[K]):
             again = await self._reconcile(key)
         except ApiError as error:
             delay = self._back_off(key)
-            # Somebody else wrote first: the informer brings the newer state, nothing is wrong.
-            tell = log.debug if error.conflict else log.warning
+            # Somebody else wrote or deleted first: the informer brings the newer state, nothing is wrong.
+            tell = log.debug if error.conflict or error.not_found else log.warning
             tell("request failed, will retry", queue=self._name, key=key, error=str(error), seconds=delay)
         except Exception:  # the worker loop is the one place where everything is caught, logged and tried again
             log.exception("work failed, will retry", queue=self._name, key=key, seconds=self._back_off(key))
