@@ -1,6 +1,6 @@
 """The pod network: a private network of the node behind NAT, or QEMU's own user-mode network.
 
-Pure functions from facts to a decision or to libvirt's XML: https://libvirt.org/formatnetwork.html.
+libvirt's side of it: https://libvirt.org/formatnetwork.html.
 """
 
 from collections.abc import Iterable
@@ -8,24 +8,93 @@ from enum import StrEnum
 from ipaddress import IPv4Network
 from xml.etree import ElementTree as ET
 
+import structlog
+
+from kube.objects import Object
+from nodeagent.domain.interface import Attached, NetworkAttachment, UserAttachment
+from nodeagent.hypervisor.errors import HypervisorError, HypervisorUnavailableError
+from nodeagent.hypervisor.gateway import Hypervisor
+from nodeagent.network.routes import libvirt_networks, routed_networks
+
 _FIRST_GUEST = 2
 _CANDIDATES = (IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16"))
 _USUAL_START = IPv4Network("10.0.64.0/24")  # above what home routers and 10.0.2.0/24 (QEMU's own) take
 
+log = structlog.get_logger(__name__)
 
-class Attachment(StrEnum):
-    """How a guest's interface reaches the world."""
 
-    NETWORK = "network"  # libvirt's NAT network, with an address that the node can reach
-    USER = "user"  # inside QEMU: needs no privilege, and nobody can reach the guest
+class Mode(StrEnum):
+    """How guests reach the world."""
+
+    AUTO = "auto"
+    """NAT where libvirt may do that, otherwise user mode."""
+    NAT = "nat"
+    USER = "user"
 
 
 class NetworkError(Exception):
-    """An interface cannot be provided on this node; the message says what to change."""
+    """An interface or the network cannot be provided on this node; the message says what to change."""
+
+
+class PodNetwork:
+    """The network that guests' interfaces on the pod network are attached to."""
+
+    def __init__(self, hypervisor: Hypervisor, *, suffix: str, mode: Mode) -> None:
+        """``suffix`` tells apart what several installations make on one host; at most 12 characters."""
+        self._hypervisor = hypervisor
+        self._name = f"virtplane-{suffix}"
+        self._bridge = f"vp-{suffix}"
+        self._mode = mode
+        self._failure: str | None = None if mode != Mode.USER else "user mode is configured"
+
+    @property
+    def is_nat(self) -> bool:
+        """True while guests are behind libvirt's NAT, False in user mode."""
+        return self._failure is None
+
+    async def open(self) -> None:
+        """Have libvirt run the network; fall back to user mode where it may not. Safe to call again at any time."""
+        if self._mode == Mode.USER:
+            return
+        try:
+            await self._ensure()
+        except HypervisorUnavailableError:
+            raise
+        except (HypervisorError, NetworkError) as error:
+            self._failure = str(error)
+            fallback = "guests get user-mode networking" if self._mode == Mode.AUTO else "guests cannot start"
+            log.warning("no NAT network", network=self._name, why=self._failure, consequence=fallback)
+        else:
+            self._failure = None
+
+    def attached(self, instance: Object) -> dict[str, Attached]:
+        """Return how each interface of an instance is attached, by its name. Raises NetworkError."""
+        interfaces = instance["spec"]["domain"].get("devices", {}).get("interfaces", ())
+        return {each["name"]: self._attached(each) for each in interfaces}
+
+    def _attached(self, interface: Object) -> Attached:
+        match interface:
+            case {"masquerade": dict()} if self.is_nat:
+                return NetworkAttachment(self._name)
+            case {"masquerade": dict()} if self._mode == Mode.NAT:
+                raise NetworkError(f"the network of this node does not run: {self._failure}")
+            case {"masquerade": dict()} | {"slirp": dict()} | {"binding": {"name": "slirp"}}:
+                return UserAttachment()
+            case _:
+                name = interface["name"]
+                raise NetworkError(f"the interface {name} needs the binding masquerade: no other is known")
+
+    async def _ensure(self) -> None:
+        if await self._hypervisor.network(self._name) is not None:
+            return
+        taken = [*await routed_networks(), *libvirt_networks(await self._hypervisor.networks())]
+        subnet = choose_subnet(taken)
+        await self._hypervisor.add_network(network_xml(self._name, self._bridge, subnet))
+        log.info("made the network of guests", network=self._name, subnet=str(subnet))
 
 
 def choose_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
-    """The first private /24 that overlaps none of ``taken``: the host's routes and other networks.
+    """Return the first private /24 that overlaps none of ``taken``: the host's routes and other networks.
 
     Raises:
         NetworkError: Every private network is taken.
@@ -37,31 +106,11 @@ def choose_subnet(taken: Iterable[IPv4Network]) -> IPv4Network:
             fits = subnet >= _USUAL_START and subnet.network_address.packed[2] != 0
             if fits and not any(subnet.overlaps(other) for other in used):
                 return subnet
-    raise NetworkError("every private /24 overlaps a route of this node: free one, or configure a subnet")
-
-
-def choose_interface(interface: dict[str, object], *, nat_available: bool) -> Attachment:
-    """How to attach one interface of a VMI.
-
-    Masquerade is NAT on the node; where the node may not do that, QEMU's user-mode network gives the guest
-    the same view. ``slirp`` is the user-mode network by its old name.
-
-    Raises:
-        NetworkError: The binding needs what this node does not have.
-    """
-    match interface:
-        case {"masquerade": dict()}:
-            return Attachment.NETWORK if nat_available else Attachment.USER
-        case {"slirp": dict()}:
-            return Attachment.USER
-        case _:
-            raise NetworkError(
-                f"the interface {interface.get('name')} needs a binding of masquerade: others are unknown"
-            )
+    raise NetworkError("every private /24 overlaps a route of this node: free one, or configure user mode")
 
 
 def network_xml(name: str, bridge: str, subnet: IPv4Network) -> str:
-    """Libvirt's XML of a NAT network: the node has the subnet's first address, guests get theirs by DHCP."""
+    """Return libvirt's XML of a NAT network: the node has the subnet's first address, guests get theirs by DHCP."""
     network = ET.Element("network")
     ET.SubElement(network, "name").text = name
     ET.SubElement(network, "forward", mode="nat")

@@ -4,7 +4,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from nodeagent.network.pod_network import Attachment, NetworkError, choose_interface, choose_subnet, network_xml
+from nodeagent.network.pod_network import NetworkError, choose_subnet, network_xml
 
 
 def test_a_subnet_overlaps_nothing_that_is_taken() -> None:
@@ -19,13 +19,6 @@ def test_when_ten_is_taken_the_next_block_is_used() -> None:
 def test_no_room_is_an_error() -> None:
     with pytest.raises(NetworkError, match="every private"):
         choose_subnet([IPv4Network("10.0.0.0/8"), IPv4Network("192.168.0.0/16")])
-
-
-def test_masquerade_falls_back_to_user_mode_without_nat() -> None:
-    assert choose_interface({"masquerade": {}}, nat_available=True) is Attachment.NETWORK
-    assert choose_interface({"masquerade": {}}, nat_available=False) is Attachment.USER
-    with pytest.raises(NetworkError, match="masquerade"):
-        choose_interface({"name": "x", "sriov": {}}, nat_available=True)
 
 
 def test_the_network_gives_addresses_by_dhcp() -> None:

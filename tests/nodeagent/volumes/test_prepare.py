@@ -105,5 +105,5 @@ async def test_an_unknown_volume_source_names_what_is_supported(volumes: Volumes
 
 @pytest.mark.parametrize("capacity", ["a lot", "0", "-1Gi", "9999999E"])
 async def test_an_impossible_capacity_names_its_field(volumes: Volumes, capacity: str) -> None:
-    with pytest.raises(VolumeError, match="scratch.emptyDisk.capacity"):
+    with pytest.raises(VolumeError, match=r"scratch\.emptyDisk\.capacity"):
         await volumes.prepare(vmi({"name": "scratch", "emptyDisk": {"capacity": capacity}}), {})

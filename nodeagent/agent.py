@@ -1,0 +1,129 @@
+"""The agent process: connects to libvirt and to the API, registers its node, and runs the instances bound to it."""
+
+import asyncio
+import hashlib
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import structlog
+
+from client.api import Client
+from client.events import EventRecorder
+from client.informer import Informer
+from client.kinds import VIRTUAL_MACHINE_INSTANCE
+from client.running import until
+from kube.objects import Object
+from nodeagent.domain.facts import HostFacts
+from nodeagent.host import read_host
+from nodeagent.hypervisor.gateway import Hypervisor
+from nodeagent.hypervisor.kvm import kvm_works
+from nodeagent.hypervisor.passage import let_pass, qemu_user
+from nodeagent.instance.controller import InstanceController, Node
+from nodeagent.instance.workspace import Workspaces
+from nodeagent.network.pod_network import Mode, PodNetwork
+from nodeagent.registration import Registration
+from nodeagent.volumes.images import ImageStore
+from nodeagent.volumes.prepare import Volumes
+
+COMPONENT = "virtplane-agent"
+
+log = structlog.get_logger(__name__)
+
+
+class AccelerationError(Exception):
+    """KVM is demanded and does not work on this host; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run an agent."""
+
+    kubeconfig: Path
+    node_name: str
+    libvirt_uri: str
+    directory: Path
+    """Where guests have their files, and the agent its own."""
+    images: Path
+    """The node's store of container images."""
+    emulation: str
+    """``on`` emulates processors, ``off`` demands KVM, ``auto`` uses KVM where a probe shows that it works."""
+    host_disk_directories: tuple[Path, ...]
+    image_directories: tuple[Path, ...]
+    insecure_registries: tuple[str, ...]
+    network: str
+    """``auto``, ``nat`` or ``user``: see :class:`nodeagent.network.pod_network.Mode`."""
+
+
+async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
+    """Run the agent until ``stop`` is set; set ``ready`` once it runs instances. Guests are not touched at the end.
+
+    Raises PassageError when QEMU cannot be let to its files, AccelerationError when KVM is demanded and does not work.
+    """
+    async with (
+        Client.from_kubeconfig(options.kubeconfig) as client,
+        Hypervisor.open(options.libvirt_uri) as hypervisor,
+    ):
+        await until(stop, _work(options, client, hypervisor, ready or asyncio.Event()))
+    log.info("agent stopped")
+
+
+async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready: asyncio.Event) -> None:
+    kvm = await _use_kvm(options)
+    host = await read_host()
+    await hypervisor.connected.wait()
+    registration = Registration(client, options.node_name, host, hypervisor, kvm=kvm)
+    node = await registration.register()
+    events = EventRecorder(client, COMPONENT, host=options.node_name)
+    bound = f"status.nodeName={options.node_name}"
+    instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
+    controller = InstanceController(client, instances, events, await _node(options, hypervisor, node, kvm=kvm))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(events.run(), name="events")
+        group.create_task(registration.run(), name="registration")
+        group.create_task(instances.run(), name="informer")
+        group.create_task(controller.run(), name="instances")
+        await instances.synced.wait()
+        log.info("agent running", node=options.node_name, kvm=kvm)
+        ready.set()
+
+
+async def _node(options: Options, hypervisor: Hypervisor, node: Object, *, kvm: bool) -> Node:
+    """Make this node fit for guests, and return what works on it."""
+    capabilities = await hypervisor.capabilities()
+    user = qemu_user(capabilities)
+    guests = options.directory / "guests"
+    images = ImageStore(options.images, options.image_directories, insecure_registries=options.insecure_registries)
+    workspaces = Workspaces(guests, Volumes(guests, images, options.host_disk_directories), user)
+    for each in (guests, images.unpacked):
+        await asyncio.to_thread(each.mkdir, mode=0o711, parents=True, exist_ok=True)
+        if user is not None:
+            await let_pass(each, user)
+    network = PodNetwork(hypervisor, suffix=_suffix(options.directory), mode=Mode(options.network))
+    await network.open()
+    facts = HostFacts(arch=_architecture(capabilities), kvm=kvm, node=node["metadata"]["uid"])
+    return Node(host=facts, hypervisor=hypervisor, workspaces=workspaces, network=network)
+
+
+async def _use_kvm(options: Options) -> bool:
+    if options.emulation == "on":
+        return False
+    verdict = await kvm_works(options.directory / "kvm.json")
+    if verdict.works:
+        return True
+    if options.emulation == "off":
+        raise AccelerationError(f"KVM does not work on this host: {verdict.why}. Emulation is switched off.")
+    log.warning("KVM does not work: processors are emulated, which is slow", why=verdict.why)
+    return False
+
+
+def _architecture(capabilities: str) -> str:
+    """Return the host's architecture by libvirt's name."""
+    found = ET.fromstring(capabilities).findtext("host/cpu/arch")  # noqa: S314 - written by libvirt itself
+    return found or platform.machine()
+
+
+def _suffix(directory: Path) -> str:
+    """Return what tells this installation from others on the same host."""
+    return hashlib.sha256(str(directory).encode()).hexdigest()[:8]

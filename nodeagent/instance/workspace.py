@@ -1,0 +1,46 @@
+"""The directories of guests on this node: prepared volumes, and a place where QEMU writes its logs and sockets."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+from kube.objects import Object
+from nodeagent.hypervisor.passage import let_write
+from nodeagent.volumes.cloudinit import Secrets
+from nodeagent.volumes.prepare import Volumes
+from nodeagent.volumes.prepared import PreparedVolumes
+
+RUNTIME = "run"
+
+
+class Workspaces:
+    """One directory a guest, below ``root``, named by the uid of its instance."""
+
+    def __init__(self, root: Path, volumes: Volumes, qemu_user: int | None) -> None:
+        """``volumes`` prepares below the same ``root``. ``qemu_user`` is whom QEMU runs as; None if as ourselves."""
+        self._root = root
+        self._volumes = volumes
+        self._qemu_user = qemu_user
+
+    async def prepare(self, instance: Object, secrets: Secrets) -> tuple[PreparedVolumes, Path]:
+        """Return the instance's volumes and the directory where its QEMU may write.
+
+        Raises VolumeError, PassageError.
+        """
+        prepared = await self._volumes.prepare(instance, secrets)
+        runtime = self._root / instance["metadata"]["uid"] / RUNTIME
+        await asyncio.to_thread(runtime.mkdir, mode=0o700, exist_ok=True)
+        if self._qemu_user is not None:
+            await let_write(runtime, self._qemu_user)
+        return prepared, runtime
+
+    async def discard(self, uid: str) -> None:
+        """Remove one guest's directory, if there is one."""
+        await self._volumes.discard(uid)
+
+    async def discard_others(self, keep: Collection[str]) -> None:
+        """Remove the directories of all guests but those in ``keep``."""
+        found = await asyncio.to_thread(lambda: [each.name for each in self._root.iterdir()])
+        for uid in found:
+            if uid not in keep:
+                await self.discard(uid)
