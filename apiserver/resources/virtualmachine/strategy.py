@@ -7,11 +7,15 @@ import uuid
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import validate_labels
 from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.strategy import keep_status
+from apiserver.resources.virtualmachineinstance.validation import validate_spec
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
+_TEMPLATE_SPEC = "spec.template.spec"
 
 
 class VirtualMachineStrategy(Strategy):
@@ -36,16 +40,19 @@ class VirtualMachineStrategy(Strategy):
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the machine."""
         yield from _validate_power(new["spec"])
+        yield from _validate_template(new["spec"]["template"])
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
-        """Yield everything wrong with a changed spec; one stored under older rules may stay as it is."""
-        if new["spec"] != old["spec"]:
-            yield from self.validate(new, caller)
+        """Yield everything wrong with the change. A template that was stored under older rules may stay as it is."""
+        yield from _validate_power(new["spec"])
+        if new["spec"]["template"] != old["spec"]["template"]:
+            yield from _validate_template(new["spec"]["template"])
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used."""
         if "running" in new["spec"]:
             yield "spec.running is deprecated; use spec.runStrategy"
+        yield from deprecations(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
 
 
 def _validate_power(spec: Object) -> Iterable[FieldError]:
@@ -55,3 +62,8 @@ def _validate_power(spec: Object) -> Iterable[FieldError]:
         yield FieldError.invalid("spec.running", spec.get("running"), detail)
     if strategy is not None and strategy not in RUN_STRATEGIES:
         yield FieldError.not_supported("spec.runStrategy", strategy, RUN_STRATEGIES)
+
+
+def _validate_template(template: Object) -> Iterable[FieldError]:
+    yield from validate_labels(template.get("metadata", {}).get("labels", {}), "spec.template.metadata.labels")
+    yield from validate_spec(template["spec"], _TEMPLATE_SPEC)

@@ -4,7 +4,7 @@ v1 names a binding: ``binding: {name: slirp}``. Older versions have a field for 
 those, too; only one way may be given in any version.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 
 from apiserver.machinery.resource import Object
 
@@ -30,6 +30,14 @@ def settle_interfaces(spec: Object, said: Object) -> None:
         if len(methods) > 1 and wanted:
             for method in methods - wanted:
                 del interface[method]
+
+
+def deprecations(spec: Object, path: str) -> Iterator[str]:
+    """Yield a warning for every field of an older version in an instance's v1 ``spec`` at ``path``."""
+    for i, interface in enumerate(_interfaces(spec)):
+        if "slirp" in interface:
+            field = f"{path}.domain.devices.interfaces[{i}]"
+            yield f"{field}.slirp is deprecated; use {field}.binding with the name slirp"
 
 
 def _named(interface: Object, fields: Collection[str]) -> Object:

@@ -9,13 +9,26 @@ from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import timestamp
 from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
+from apiserver.resources.virtualmachineinstance.validation import validate_spec
+from kube.instances import INSTANCE_FINALIZER
 
-FINALIZER = "kubevirt.io/foregroundDeleteVirtualMachine"
-"""On every instance until its node's agent has seen the domain gone."""
 NODE_PREFIX = "system:node:"
 """How the names of node agents begin."""
 PENDING = "Pending"
+RESERVED_LABELS = tuple(
+    f"kubevirt.io/{name}"
+    for name in (
+        "created-by",
+        "migrationJobUID",
+        "nodeName",
+        "migrationTargetNodeName",
+        "schedulable",
+        "install-strategy",
+    )
+)
+"""What only the system may say about an instance."""
 
 
 def keep_status(new: Object, old: Object, caller: Caller) -> None:
@@ -34,8 +47,8 @@ class VirtualMachineInstanceStrategy(Strategy):
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Fill in the spec, hold the instance until its domain is gone, and start it in phase Pending."""
         finalizers = new["metadata"].setdefault("finalizers", [])
-        if FINALIZER not in finalizers:
-            finalizers.append(FINALIZER)
+        if INSTANCE_FINALIZER not in finalizers:
+            finalizers.append(INSTANCE_FINALIZER)
         fill_instance(new["spec"])
         new["status"] = _first_status(new["spec"])
 
@@ -54,11 +67,30 @@ class VirtualMachineInstanceStrategy(Strategy):
         if caller.name.startswith(NODE_PREFIX) and node:
             new["status"]["nodeName"] = node
 
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with a new instance."""
+        yield from _reserved_labels(new, {}, caller)
+        yield from validate_spec(new["spec"], "spec")
+
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield an error when the spec has changed. What is stored is not judged again."""
+        yield from _reserved_labels(new, old["metadata"].get("labels", {}), caller)
         if new["spec"] != old["spec"]:
             yield FieldError.forbidden(
                 "spec", "an instance cannot be changed; change its VirtualMachine instead, and restart that"
+            )
+
+    def warnings(self, new: Object) -> Iterable[str]:
+        """Yield what is accepted and should no longer be used."""
+        return deprecations(new["spec"], "spec")
+
+
+def _reserved_labels(new: Object, before: dict[str, str], caller: Caller) -> Iterable[FieldError]:
+    labels = new["metadata"].get("labels", {})
+    for name in RESERVED_LABELS:
+        if not caller.system and labels.get(name) != before.get(name):
+            yield FieldError.forbidden(
+                f"metadata.labels[{name}]", "only controllers and node agents may change this label"
             )
 
 

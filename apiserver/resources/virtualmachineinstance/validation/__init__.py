@@ -1,0 +1,42 @@
+"""The rules of an instance's spec that no schema can express: one function a rule, one module a subject.
+
+A rule takes the spec and its path (``spec``, or ``spec.template.spec`` in a VirtualMachine) and yields what breaks it.
+It counts on the schema for types, and must hold for a spec before and after defaults were filled in.
+Source: KubeVirt's admission webhooks (``pkg/virt-api/webhooks/validating-webhook/admitters``).
+"""
+
+from collections.abc import Iterator
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Object
+from apiserver.resources.virtualmachineinstance.validation import (
+    boot,
+    clock,
+    cpu,
+    devices,
+    disks,
+    memory,
+    networks,
+    placement,
+    text,
+    volumes,
+)
+
+_RULES = (
+    *placement.RULES,
+    *text.RULES,
+    *memory.RULES,
+    *cpu.RULES,
+    *boot.RULES,
+    *clock.RULES,
+    *devices.RULES,
+    *disks.RULES,
+    *volumes.RULES,
+    *networks.RULES,
+)
+
+
+def validate_spec(spec: Object, path: str) -> Iterator[FieldError]:
+    """Yield everything wrong with an instance's ``spec`` at ``path``."""
+    for rule in _RULES:
+        yield from rule(spec, path)

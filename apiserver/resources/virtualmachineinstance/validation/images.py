@@ -1,0 +1,23 @@
+"""Names of container images."""
+
+import re
+from collections.abc import Iterator
+
+from apiserver.machinery.errors import FieldError
+
+_HOST = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::[0-9]{1,5})?"
+_PART = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
+# The grammar: https://github.com/distribution/reference/blob/main/reference.go
+_IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII)
+_LONGEST = 512
+
+
+def image_problems(name: str, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``name`` can be the name of an image. Whether there is one, only the node can tell."""
+    if not name:
+        yield FieldError.required(path, "name an image, such as quay.io/containerdisks/debian:12")
+    elif len(name) > _LONGEST or not _IMAGE.fullmatch(name):
+        detail = (
+            "is no image; write registry/repository:tag, such as quay.io/containerdisks/debian:12, without docker://"
+        )
+        yield FieldError.invalid(path, name, detail)

@@ -1,0 +1,61 @@
+"""What several rules ask of a value."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from decimal import Decimal
+from pathlib import PurePosixPath
+from typing import Any
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Object
+from kube.quantity import QuantityError, parse
+
+_PCI_ADDRESS = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
+
+
+def amount(value: Any) -> Decimal | None:
+    """Return a quantity, or None for what is absent or not one (``quantity_problems`` tells that)."""
+    try:
+        return None if value is None else parse(value)
+    except QuantityError:
+        return None
+
+
+def quantity_problems(value: Any, path: str, *, positive: bool = False) -> Iterator[FieldError]:
+    """Yield an error unless ``value`` is a quantity, and not less than nothing."""
+    try:
+        found = parse(value)
+    except QuantityError as error:
+        yield FieldError.invalid(path, value, str(error))
+        return
+    if found < 0 or (positive and not found):
+        yield FieldError.invalid(path, value, f"must be {'more than' if positive else 'at least'} 0")
+
+
+def one_of(owner: Object, key: str, options: Sequence[str], path: str) -> Iterator[FieldError]:
+    """Yield an error when ``owner`` has ``key`` with a value that is neither empty nor one of ``options``."""
+    value = owner.get(key)
+    if value and value not in options:
+        yield FieldError.not_supported(f"{path}.{key}", value, options)
+
+
+def duplicates(items: Iterable[Object], path: str) -> Iterator[FieldError]:
+    """Yield an error for every item of a list at ``path`` that has the name of an earlier one."""
+    seen: Counter[str] = Counter()
+    for i, item in enumerate(items):
+        if seen[item["name"]]:
+            yield FieldError.duplicate(f"{path}[{i}].name", item["name"])
+        seen[item["name"]] += 1
+
+
+def absolute_path_problems(value: str, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``value`` is an absolute path that leads where it says."""
+    if not value.startswith("/") or ".." in PurePosixPath(value).parts:
+        yield FieldError.invalid(path, value, "must be an absolute path without '..'")
+
+
+def pci_address_problems(value: str | None, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``value`` is empty or a PCI address."""
+    if value and not _PCI_ADDRESS.fullmatch(value):
+        yield FieldError.invalid(path, value, "must be a PCI address such as 0000:81:01.0")
