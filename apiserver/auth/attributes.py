@@ -20,6 +20,8 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    field_selector: str = ""
+    """As the client wrote it; it may limit a list or a watch to what the caller may see."""
 
     @property
     def is_resource(self) -> bool:

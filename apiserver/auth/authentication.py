@@ -7,10 +7,9 @@ import ssl
 from collections.abc import Mapping
 from typing import Any
 
-from apiserver.machinery.resource import Caller
+from apiserver.machinery.resource import NODES_GROUP, Caller
 
 CONTROLLERS_GROUP = "system:virtplane:controllers"
-NODES_GROUP = "system:nodes"
 MASTERS_GROUP = "system:masters"
 ANONYMOUS = Caller("system:anonymous", frozenset({"system:unauthenticated"}))
 

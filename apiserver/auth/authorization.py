@@ -9,11 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP, NODES_GROUP
+from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
+from apiserver.machinery.selectors import parse_field_selector
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
-NODE_PREFIX = "system:node:"
+LEASE_NAMESPACE = "kube-node-lease"
+"""Where agents keep the Lease that says their node is alive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +79,31 @@ class Authorizer:
             return asked.verb in ("get", "head")
         if CONTROLLERS_GROUP in caller.groups:
             return any(rule.allows(asked) for rule in CONTROLLER_RULES)
-        if NODES_GROUP in caller.groups and caller.name.startswith(NODE_PREFIX):
-            return self._node_allowed(caller.name.removeprefix(NODE_PREFIX), asked)
-        return False
+        return caller.node is not None and self._node_allowed(caller.node, asked)
 
     def _node_allowed(self, node: str, asked: RequestInfo) -> bool:
         if not any(rule.allows(asked) for rule in NODE_RULES):
             return False
-        if asked.resource in ("nodes", "leases") and asked.verb in ("update", "patch", "get") and asked.name != node:
-            return False
-        if asked.resource in ("virtualmachineinstances", "secrets") and asked.name and asked.verb != "watch":
-            return self._bound_to(node, asked)
-        return True
+        match asked.resource:
+            case "nodes" if asked.verb in ("list", "watch"):
+                return True
+            case "leases" if asked.namespace != LEASE_NAMESPACE:
+                return False
+            case "nodes" | "leases":
+                # A new object's name is in its body; its kind's strategy looks at that.
+                return asked.name == node or asked.verb == "create"
+            case "virtualmachineinstances" if asked.verb in ("list", "watch"):
+                return _selected_node(asked) == node
+            case "virtualmachineinstances" | "secrets":
+                return self._bound_to(node, asked)
+            case _:
+                return True
+
+
+def _selected_node(asked: RequestInfo) -> str | None:
+    """Return the one node whose instances a list or watch is limited to, or None."""
+    try:
+        selector = parse_field_selector(asked.field_selector, ("status.nodeName", "status.phase"))
+    except StatusError:
+        return None
+    return selector.required("status.nodeName")

@@ -43,6 +43,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         subresource=subresource,
         namespace=namespace,
         name=name,
+        field_selector=query.get("fieldSelector", ""),
     )
 
 

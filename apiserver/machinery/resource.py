@@ -12,6 +12,11 @@ from typing import Any, Protocol
 from apiserver.machinery.errors import FieldError, qualified_resource
 from apiserver.machinery.schema import Schema
 
+NODES_GROUP = "system:nodes"
+"""The group of all node agents."""
+NODE_PREFIX = "system:node:"
+"""How the names of node agents begin; the name of their node follows."""
+
 Object = dict[str, Any]
 """An API object as JSON gives it."""
 
@@ -24,6 +29,12 @@ class Caller:
     groups: frozenset[str] = frozenset()
     system: bool = False
     """True for Virtplane's own controllers and node agents, which may write what users may not."""
+
+    @property
+    def node(self) -> str | None:
+        """The name of the node whose agent this is, or None."""
+        is_agent = NODES_GROUP in self.groups and self.name.startswith(NODE_PREFIX)
+        return self.name.removeprefix(NODE_PREFIX) if is_agent else None
 
 
 class Conversion(Protocol):

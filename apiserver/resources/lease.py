@@ -2,6 +2,7 @@
 
 from apiserver.machinery.resource import Column, Resource, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.ownnode import OwnNodeStrategy
 
 COLUMNS = (
     Column(name="Holder", json_path=".spec.holderIdentity"),
@@ -19,4 +20,5 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="lease",
         namespaced=True,
         versions=(Version(name="v1", schema=catalogue.schema(group, "v1", "Lease"), columns=COLUMNS),),
+        strategy=OwnNodeStrategy(),
     )

@@ -2,6 +2,7 @@
 
 from apiserver.machinery.resource import Column, Resource, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.ownnode import OwnNodeStrategy
 
 COLUMNS = (
     Column(name="Ready", json_path=".status.conditions[?(@.type=='Ready')].status"),
@@ -22,6 +23,7 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("no",),
         namespaced=False,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Node"), columns=COLUMNS),),
+        strategy=OwnNodeStrategy(),
         has_status=True,
         selectable_fields=("spec.unschedulable",),
     )

@@ -18,8 +18,8 @@ Kubectl = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
-    """Runs kubectl as the administrator of a server that just started from nothing."""
+async def kubectl_as(tmp_path: Path) -> AsyncIterator[Callable[[str], Kubectl]]:
+    """Gives a kubectl with the certificate of ``admin``, ``controllers`` or ``agent`` (of the node ``one``)."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     pki = ensure(tmp_path / "pki", ["127.0.0.1"], "one")
@@ -33,16 +33,37 @@ async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
         key=pki.key("server"),
         client_ca=pki.authority,
     )
-    kubeconfig = tmp_path / "kubeconfig"
-    write_kubeconfig(
-        kubeconfig,
-        server=f"https://127.0.0.1:{port}",
-        authority=pki.authority,
-        certificate=pki.certificate("admin"),
-        key=pki.key("admin"),
-        user="admin",
-    )
-    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(tmp_path)}
+
+    def make(identity: str) -> Kubectl:
+        kubeconfig = tmp_path / f"{identity}.kubeconfig"
+        write_kubeconfig(
+            kubeconfig,
+            server=f"https://127.0.0.1:{port}",
+            authority=pki.authority,
+            certificate=pki.certificate(identity),
+            key=pki.key(identity),
+            user=identity,
+        )
+        return _kubectl(kubeconfig)
+
+    stop = asyncio.Event()
+    server = asyncio.create_task(run(options, stop))
+    try:
+        await _listening(port, server)
+        yield make
+    finally:
+        stop.set()
+        await server
+
+
+@pytest.fixture
+def kubectl(kubectl_as: Callable[[str], Kubectl]) -> Kubectl:
+    """Runs kubectl as the administrator."""
+    return kubectl_as("admin")
+
+
+def _kubectl(kubeconfig: Path) -> Kubectl:
+    environment = {**os.environ, "KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
 
     async def call(*arguments: str, given: str = "", fails: bool = False) -> str:
         process = await asyncio.create_subprocess_exec(
@@ -57,14 +78,7 @@ async def kubectl(tmp_path: Path) -> AsyncIterator[Kubectl]:
         assert bool(process.returncode) is fails, output.decode()
         return output.decode()
 
-    stop = asyncio.Event()
-    server = asyncio.create_task(run(options, stop))
-    try:
-        await _listening(port, server)
-        yield call
-    finally:
-        stop.set()
-        await server
+    return call
 
 
 async def _listening(port: int, server: "asyncio.Task[None]") -> None:

@@ -85,3 +85,59 @@ async def test_v1alpha3_is_v1_under_an_older_name(kubectl: Kubectl) -> None:
     answer = await kubectl("apply", "-f", "-", given=MACHINE.replace("kubevirt.io/v1", "kubevirt.io/v1alpha3"))
     assert "kubevirt.io/v1alpha3 VirtualMachine is deprecated; use kubevirt.io/v1 VirtualMachine" in answer
     assert "Always" in await kubectl("get", "vm", "busybox", "-o", "jsonpath={.spec.runStrategy}")
+
+
+async def test_an_instances_hardware_cannot_be_changed(kubectl: Kubectl) -> None:
+    await kubectl("apply", "-f", "-", given=json.dumps(instance_manifest()))
+    patch = '{"spec":{"domain":{"memory":{"guest":"256Mi"}}}}'
+    answer = await kubectl("patch", "vmi", "guest", "--type=merge", "-p", patch, fails=True)
+    assert "change its VirtualMachine instead" in answer
+    await kubectl("label", "vmi", "guest", "colour=green")
+
+
+STATUS = ("--subresource=status", "--type=merge", "-p")
+
+
+async def test_only_controllers_and_the_nodes_own_agent_write_an_instances_status(
+    kubectl_as: Callable[[str], Kubectl],
+) -> None:
+    admin, controllers, agent = (kubectl_as(each) for each in ("admin", "controllers", "agent"))
+    await admin("apply", "-f", "-", given=json.dumps(instance_manifest()))
+    running = '{"status":{"phase":"Running"}}'
+    await admin("patch", "vmi", "guest", *STATUS, running)
+    assert await admin("get", "vmi", "guest", "-o", "jsonpath={.status.phase}") == "Pending"
+    assert "forbidden" in await agent("patch", "vmi", "guest", *STATUS, running, fails=True)
+    await controllers("patch", "vmi", "guest", *STATUS, '{"status":{"nodeName":"one","phase":"Scheduled"}}')
+    await agent("patch", "vmi", "guest", *STATUS, '{"status":{"nodeName":"two","phase":"Running"}}')
+    shown = await admin("get", "vmi", "guest", "-o", "jsonpath={.status.phase} {.status.nodeName}")
+    assert shown == "Running one"
+
+
+async def test_an_agent_sees_the_instances_of_its_node_only(kubectl_as: Callable[[str], Kubectl]) -> None:
+    admin, controllers, agent = (kubectl_as(each) for each in ("admin", "controllers", "agent"))
+    for name in ("guest", "other"):
+        manifest = instance_manifest() | {"metadata": {"name": name}}
+        await admin("apply", "-f", "-", given=json.dumps(manifest))
+    await controllers("patch", "vmi", "guest", *STATUS, '{"status":{"nodeName":"one"}}')
+    assert "Forbidden" in await agent("get", "vmi", fails=True)
+    listed = await agent("get", "vmi", "-A", "--field-selector", "status.nodeName=one", "-o", "name")
+    assert listed.split() == ["virtualmachineinstance.kubevirt.io/guest"]
+
+
+async def test_an_agent_registers_no_node_but_its_own(kubectl_as: Callable[[str], Kubectl]) -> None:
+    agent = kubectl_as("agent")
+    node = '{{"apiVersion":"v1","kind":"Node","metadata":{{"name":"{}"}}}}'
+    answer = await agent("create", "-f", "-", given=node.format("two"), fails=True)
+    assert "may only use the name of its node" in answer
+    assert "node/one created" in await agent("create", "-f", "-", given=node.format("one"))
+
+
+async def test_a_deleted_instance_stays_until_its_agent_lets_it_go(kubectl_as: Callable[[str], Kubectl]) -> None:
+    admin, controllers, agent = (kubectl_as(each) for each in ("admin", "controllers", "agent"))
+    await admin("apply", "-f", "-", given=json.dumps(instance_manifest()))
+    await controllers("patch", "vmi", "guest", *STATUS, '{"status":{"nodeName":"one"}}')
+    await admin("delete", "vmi", "guest", "--wait=false")
+    held = await admin("get", "vmi", "guest", "-o", "jsonpath={.metadata.finalizers} {.metadata.deletionTimestamp}")
+    assert held.startswith('["kubevirt.io/foregroundDeleteVirtualMachine"] 2')
+    await agent("patch", "vmi", "guest", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
+    assert "NotFound" in await admin("get", "vmi", "guest", fails=True)

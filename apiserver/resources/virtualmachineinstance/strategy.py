@@ -14,8 +14,6 @@ from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from kube.instances import INSTANCE_FINALIZER
 
-NODE_PREFIX = "system:node:"
-"""How the names of node agents begin."""
 PENDING = "Pending"
 RESERVED_LABELS = tuple(
     f"kubevirt.io/{name}"
@@ -64,7 +62,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         """Let only the system write, and a node's agent not move the instance."""
         keep_status(new, old, caller)
         node = old.get("status", {}).get("nodeName")
-        if caller.name.startswith(NODE_PREFIX) and node:
+        if caller.node is not None and node:
             new["status"]["nodeName"] = node
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:

@@ -5,9 +5,9 @@ import pytest
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS, from_subject
 from apiserver.auth.authorization import Authorizer
-from kube.instances import secret_names
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller
+from kube.instances import secret_names
 
 AUTHENTICATED = "system:authenticated"
 ADMIN = Caller("admin", frozenset({"system:masters", AUTHENTICATED}))
@@ -46,8 +46,43 @@ TABLE = [
     (NODE, "PUT", "/api/v1/nodes/two", False),
     (NODE, "PATCH", "/api/v1/nodes/two/status", False),
     (NODE, "PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/two", False),
+    (NODE, "PATCH", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/one", True),
+    (NODE, "POST", "/apis/coordination.k8s.io/v1/namespaces/default/leases", False),
+    (NODE, "GET", "/api/v1/nodes", True),
     (NODE, "GET", "/apis/kubevirt.io/v1/namespaces/default/virtualmachines", False),
+    (NODE, "POST", "/api/v1/namespaces/default/events", True),
+    (NODE, "GET", "/api/v1/namespaces/default/events", False),
+    (NODE, "DELETE", "/api/v1/namespaces/default/events/x", False),
+    (CONTROLLERS, "PATCH", f"{VMIS}/any/status", True),
+    (CONTROLLERS, "PATCH", VMIS.replace("instances", "s") + "/any/status", True),
 ]
+
+
+MINE = {"fieldSelector": "status.nodeName=one"}
+SELECTIONS = [
+    (VMIS, {}, False),
+    (VMIS, MINE, True),
+    (VMIS, MINE | {"watch": "1"}, True),
+    (VMIS, {"watch": "true"}, False),
+    ("/apis/kubevirt.io/v1/virtualmachineinstances", MINE | {"watch": "1"}, True),
+    ("/apis/kubevirt.io/v1/virtualmachineinstances", {"fieldSelector": "status.nodeName=two"}, False),
+    (VMIS, {"fieldSelector": "status.nodeName!=one"}, False),
+    (VMIS, {"fieldSelector": "status.nodeName=one,status.phase!=Failed"}, True),
+    (VMIS, {"fieldSelector": "status.nodeName=two,status.nodeName=one"}, False),
+    (VMIS, {"fieldSelector": "metadata.name=mine"}, False),
+    (VMIS, {"fieldSelector": "a=b=c"}, False),
+    (f"{VMIS}/others", {"watch": "1"}, False),
+    (f"{VMIS}/mine", MINE, True),
+    (f"{VMIS}/others", MINE, False),
+]
+
+
+@pytest.mark.parametrize(("path", "query", "allowed"), SELECTIONS)
+def test_an_agent_lists_and_watches_the_instances_of_its_node_only(
+    path: str, query: dict[str, str], allowed: bool
+) -> None:
+    assert AUTHORIZER.allowed(NODE, parse("GET", path, query)) is allowed
+    assert AUTHORIZER.allowed(CONTROLLERS, parse("GET", path, query))
 
 
 @pytest.mark.parametrize(("caller", "method", "path", "allowed"), TABLE)
