@@ -15,6 +15,8 @@ from apiserver.resources.virtualmachineinstance.strategy import keep_status
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
+_IDENTITY = {"uuid", "serial"}
+"""What guests and licences know a machine by, in its firmware."""
 _TEMPLATE_SPEC = "spec.template.spec"
 
 
@@ -26,12 +28,17 @@ class VirtualMachineStrategy(Strategy):
         template = new["spec"]["template"]["spec"]
         fill_machine(template)
         firmware = template["domain"].setdefault("firmware", {})
-        for name in ("uuid", "serial"):
+        for name in _IDENTITY:
             firmware[name] = firmware.get(name) or str(uuid.uuid4())
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Choose the machine type again when it was taken away."""
-        fill_machine(new["spec"]["template"]["spec"])
+        """Put the identity back where a client sends a manifest without it."""
+        template, before = new["spec"]["template"]["spec"], old["spec"]["template"]["spec"]
+        fill_machine(template)
+        kept = before["domain"].get("firmware", {})
+        for name in _IDENTITY & kept.keys():
+            firmware = template["domain"].setdefault("firmware", {})
+            firmware[name] = firmware.get(name) or kept[name]
 
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Let only the system write."""

@@ -36,8 +36,7 @@ def deprecations(spec: Object, path: str) -> Iterator[str]:
     """Yield a warning for every field of an older version in an instance's v1 ``spec`` at ``path``."""
     for i, interface in enumerate(_interfaces(spec)):
         if "slirp" in interface:
-            field = f"{path}.domain.devices.interfaces[{i}]"
-            yield f"{field}.slirp is deprecated; use {field}.binding with the name slirp"
+            yield f"{path}.domain.devices.interfaces[{i}].slirp is deprecated; use binding: {{name: slirp}}"
 
 
 def _named(interface: Object, fields: Collection[str]) -> Object:
