@@ -1,15 +1,28 @@
 """QEMU's user gets exactly the way it needs, and nobody else gets anything."""
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from nodeagent.hypervisor.passage import PassageError, let_pass, let_write, qemu_user
+from tests.libvirt_host import LibvirtHost
 
 STRANGER, OTHER_STRANGER = 54321, 54322  # nobody's uids
 AS_ROOT = [] if os.geteuid() == 0 else ["sudo", "--non-interactive"]  # only root can look with another user's eyes
+
+GUEST = f"""
+<domain type='qemu'>
+  <name>passes</name>
+  <memory unit='MiB'>32</memory>
+  <os><type arch='{platform.machine()}'>hvm</type></os>
+  <devices>
+    <disk type='file'><driver name='qemu' type='raw'/><source file='{{disk}}'/><target dev='vda' bus='virtio'/></disk>
+    <memballoon model='none'/>
+  </devices>
+</domain>"""
 
 
 def can(uid: int, *command: str) -> bool:
@@ -128,6 +141,18 @@ async def test_a_filesystem_without_lists_is_an_error() -> None:
 async def test_a_directory_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(PassageError, match="No such file"):
         await let_pass(tmp_path / "missing", STRANGER)
+
+
+async def test_a_guest_starts_from_a_disk_in_a_closed_directory(
+    file: Path, tmp_path: Path, private_libvirt: LibvirtHost
+) -> None:
+    uid = qemu_user(private_libvirt.virsh("capabilities")) or os.geteuid()
+    file.write_bytes(bytes(1 << 20))
+    guest = tmp_path / "guest.xml"
+    guest.write_text(GUEST.format(disk=file))
+    await let_pass(file.parent, uid)
+    private_libvirt.virsh("create", "--paused", str(guest))
+    private_libvirt.virsh("destroy", "passes")
 
 
 def test_the_user_comes_from_libvirts_base_label() -> None:
