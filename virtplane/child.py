@@ -84,7 +84,8 @@ class Child:
                 raise StartError(self._program, f"ended: {describe(ended.result())}")
             if not ready.done():
                 raise StartError(self._program, f"was not ready within {self._program.start_seconds:g} seconds")
-            ready.result()
+            if (error := ready.exception()) is not None:
+                raise StartError(self._program, f"is not ready: {error}") from error
         finally:
             ready.cancel()
             ended.cancel()

@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 
-from virtplane import logs
+from virtplane import hypervisor, logs
 from virtplane.child import Program, StartError
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home, server_url
@@ -113,8 +113,6 @@ class _Installation:
 
     async def _libvirt(self) -> list[Program]:
         """Choose the libvirt, and return what must run for it."""
-        from virtplane import hypervisor  # noqa: PLC0415 - what has no agent needs no libvirt
-
         libvirt = await hypervisor.choose(self._settings, self._home, self._program, _say)
         self._libvirt_uri = libvirt.uri
         return [libvirt.program] if libvirt.program else []
