@@ -23,10 +23,10 @@ CLOCK_SKEW = timedelta(minutes=10)
 def make_authority(common_name: str) -> Pair:
     """Make a self-signed authority that may issue leaves and nothing else."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _subject(common_name)
+    name = subject(common_name)
     usage = _key_usage(signs_certificates=True)
     builder = (
-        _builder(subject, subject, key.public_key(), AUTHORITY_LIFETIME)
+        _builder(name, name, key.public_key(), datetime.now(UTC) + AUTHORITY_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
     )
@@ -36,23 +36,31 @@ def make_authority(common_name: str) -> Pair:
 def issue_server(authority: Pair, common_name: str, names: Sequence[str]) -> Pair:
     """Issue a serving certificate for DNS names and IP addresses."""
     alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
-    return _issue(authority, _subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+    return _issue(authority, subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
 
 
 def issue_client(authority: Pair, user: str, groups: Sequence[str] = ()) -> Pair:
     """Issue a certificate that says to the API server: I am ``user`` and belong to ``groups``."""
-    return _issue(authority, _subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None)
+    return _issue(authority, subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None)
+
+
+def subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
+    """Return whom a certificate names; to the API server, a user and the groups it belongs to."""
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
+    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _issue(
     authority: Pair,
-    subject: x509.Name,
+    name: x509.Name,
     usage: x509.ObjectIdentifier,
     alternatives: x509.SubjectAlternativeName | None,
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
+    # Nobody trusts it for longer than its issuer.
+    end = min(datetime.now(UTC) + LEAF_LIFETIME, authority.certificate.not_valid_after_utc)
     builder = (
-        _builder(subject, authority.certificate.subject, key.public_key(), LEAF_LIFETIME)
+        _builder(name, authority.certificate.subject, key.public_key(), end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -64,24 +72,18 @@ def _issue(
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, lifetime: timedelta
+    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, end: datetime
 ) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
     return (
         x509.CertificateBuilder()
-        .subject_name(subject)
+        .subject_name(name)
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + lifetime)
+        .not_valid_before(datetime.now(UTC) - CLOCK_SKEW)
+        .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
-
-
-def _subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
-    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
-    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:

@@ -1,12 +1,19 @@
 """The first start: one authority, and a leaf for the server and for each kind of client. Safe to run again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from certs.authority import issue_client, issue_server, make_authority
+from cryptography import x509
+
+from certs.authority import issue_client, issue_server, make_authority, subject
 from certs.pair import Pair
 from certs.rotation import Leaf, why_rotate
+
+AUTHORITY = "ca"
+SERVER = "virtplane"
+"""What the authority and the server are called in their certificates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,7 @@ class Pki:
     @property
     def authority(self) -> Path:
         """The certificate that everybody trusts."""
-        return self.directory / "ca.crt"
+        return self.certificate(AUTHORITY)
 
     def certificate(self, name: str) -> Path:
         """The certificate called ``name``."""
@@ -29,35 +36,53 @@ class Pki:
         return self.directory / f"{name}.key"
 
 
+class AuthorityError(Exception):
+    """The authority is there and cannot be used; the message says what to do."""
+
+
 def ensure(directory: Path, server_names: Sequence[str], node_name: str) -> Pki:
-    """Make what is missing, broken or due for renewal, and leave the rest. Raises OSError."""
-    authority = _load(directory, "ca")
-    if authority is None:
-        authority = make_authority("virtplane")
-        authority.save(directory, "ca")
-    signer = authority
-    _ensure_leaf(directory, "server", signer, lambda: issue_server(signer, "virtplane", server_names), server_names)
+    """Make what is missing, broken or due for renewal, and leave the rest. Raises AuthorityError and OSError."""
+    signer = _ensure_authority(directory)
     clients = {
         "admin": ("kubernetes-admin", ["system:masters"]),
         "controllers": ("system:virtplane-controllers", ["system:virtplane:controllers"]),
         "agent": (f"system:node:{node_name}", ["system:nodes"]),
     }
+    if _is_due(directory, "server", signer, subject(SERVER), server_names):
+        issue_server(signer, SERVER, server_names).save(directory, "server")
     for name, (user, groups) in clients.items():
-        _ensure_leaf(directory, name, signer, lambda u=user, g=groups: issue_client(signer, u, g))
+        if _is_due(directory, name, signer, subject(user, groups)):
+            issue_client(signer, user, groups).save(directory, name)
     return Pki(directory)
 
 
-def _ensure_leaf(
-    directory: Path, name: str, authority: Pair, issue: Callable[[], Pair], names: Sequence[str] = ()
-) -> None:
-    leaf = _load(directory, name)
-    if leaf is None or why_rotate(Leaf(leaf, authority, names)) is not None:
-        issue().save(directory, name)
+def _ensure_authority(directory: Path) -> Pair:
+    """Return the authority, made now where there is none or where it has expired: nothing trusts it any more then.
+
+    One that is broken is left alone: whoever trusts it would have to learn of another.
+    """
+    certificate = Pki(directory).authority
+    if certificate.exists():
+        try:
+            authority = Pair.load(directory, AUTHORITY)
+        except (FileNotFoundError, ValueError) as broken:
+            raise AuthorityError(
+                f"the certificate authority in {directory} cannot be used ({broken}): restore {AUTHORITY}.crt and "
+                f"{AUTHORITY}.key from a backup, or remove both; then all certificates are made anew, and kubeconfigs "
+                "that were copied elsewhere must be copied again"
+            ) from broken
+        if datetime.now(UTC) < authority.certificate.not_valid_after_utc:
+            return authority
+        certificate.unlink()  # first: without it the next start begins again, should this one be interrupted
+    authority = make_authority(SERVER)
+    authority.save(directory, AUTHORITY)
+    return authority
 
 
-def _load(directory: Path, name: str) -> Pair | None:
-    """Return the pair, or None when there is none that can be used."""
+def _is_due(directory: Path, name: str, authority: Pair, named: x509.Name, names: Sequence[str] = ()) -> bool:
+    """Return True when there is no such leaf, or one that should be another."""
     try:
-        return Pair.load(directory, name)
+        pair = Pair.load(directory, name)
     except (FileNotFoundError, ValueError):
-        return None
+        return True
+    return why_rotate(Leaf(pair, authority, named, names)) is not None

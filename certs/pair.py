@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -40,7 +41,10 @@ class Pair:
     def load(cls, directory: Path, name: str) -> Self:
         """Read what ``save`` wrote. Raises FileNotFoundError, ValueError for files that are no such pair."""
         certificate = x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
-        key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
+        try:
+            key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
+        except (TypeError, UnsupportedAlgorithm) as unusable:
+            raise ValueError(f"{directory / name}.key is encrypted or of an unknown kind") from unusable
         if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
             raise ValueError(f"{directory / name}.key is not the key of {name}.crt")
         return cls(certificate, key)

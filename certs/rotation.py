@@ -21,6 +21,8 @@ class Leaf:
 
     pair: Pair
     authority: Pair
+    subject: x509.Name
+    """Whom it names."""
     names: Sequence[str] = ()
     """The names under which it is served."""
 
@@ -37,6 +39,14 @@ def issuer_was_replaced(leaf: Leaf) -> Finding | None:
     return None
 
 
+def subject_differs(leaf: Leaf) -> Finding | None:
+    """Find a leaf that speaks for somebody else, such as the node that this one was called before."""
+    named = leaf.pair.certificate.subject
+    if named == leaf.subject:
+        return None
+    return f"it names {named.rfc4514_string()}, not {leaf.subject.rfc4514_string()}"
+
+
 def names_differ(leaf: Leaf) -> Finding | None:
     """Find a leaf that lacks a name under which it is served."""
     missing = set(leaf.names) - set(served_names(leaf.pair.certificate))
@@ -50,7 +60,7 @@ def renewal_time_has_passed(leaf: Leaf) -> Finding | None:
     return f"it should be renewed since {renewal:%Y-%m-%d}" if datetime.now(UTC) >= renewal else None
 
 
-ROTATE_WHEN: tuple[Check, ...] = (issuer_was_replaced, names_differ, renewal_time_has_passed)
+ROTATE_WHEN: tuple[Check, ...] = (issuer_was_replaced, subject_differs, names_differ, renewal_time_has_passed)
 
 
 def why_rotate(leaf: Leaf) -> Finding | None:

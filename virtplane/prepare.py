@@ -2,8 +2,9 @@
 
 from apiserver.storage.contract import UnavailableError
 from apiserver.storage.migrate import migrate
-from certs.bootstrap import Pki, ensure
+from certs.bootstrap import AuthorityError, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
+from certs.names import serving_names
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home, server_url
 from virtplane.settings import Settings
@@ -34,8 +35,11 @@ async def migrate_database(settings: Settings) -> None:
 
 
 def make_credentials(settings: Settings, home: Home) -> Pki:
-    """Make the certificates and the kubeconfigs. Raises OSError."""
-    pki = ensure(home.pki, ["localhost", settings.address], settings.node_name)
+    """Make the certificates and the kubeconfigs. Raises PrepareError and OSError."""
+    try:
+        pki = ensure(home.pki, serving_names(settings.address), settings.node_name)
+    except AuthorityError as error:
+        raise PrepareError(str(error)) from error
     for name, path in [("admin", home.kubeconfig), *((role, home.kubeconfig_of(role)) for role in CLIENTS)]:
         write_kubeconfig(
             path,
@@ -44,5 +48,6 @@ def make_credentials(settings: Settings, home: Home) -> Pki:
             certificate=pki.certificate(name),
             key=pki.key(name),
             user=name,
+            embed=name == "admin",  # people copy theirs to other machines
         )
     return pki

@@ -1,14 +1,16 @@
 """Authorities, leaves, and when they are made anew."""
 
 import ssl
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
 
 from certs import authority as authority_module
-from certs.authority import issue_client, issue_server, make_authority
-from certs.bootstrap import ensure
+from certs.authority import issue_client, issue_server, make_authority, subject
+from certs.bootstrap import AuthorityError, ensure
 from certs.contexts import serving_context
 from certs.pair import Pair
 from certs.rotation import Leaf, why_rotate
@@ -68,6 +70,62 @@ def test_a_lost_authority_replaces_every_leaf(tmp_path: Path) -> None:
     assert all(serial != first[name] for name, serial in serials(tmp_path).items())
 
 
+def test_a_new_node_name_replaces_only_the_agents_certificate(tmp_path: Path) -> None:
+    ensure(tmp_path, NAMES, "one")
+    first = serials(tmp_path)
+    ensure(tmp_path, NAMES, "two")
+    assert {name for name, serial in serials(tmp_path).items() if serial != first[name]} == {"agent"}
+    subject = Pair.load(tmp_path, "agent").certificate.subject.rfc4514_string()
+    assert subject == "CN=system:node:two,O=system:nodes"
+
+
+@pytest.mark.parametrize("break_it", [lambda key: key.write_text("broken"), Path.unlink])
+def test_a_broken_authority_is_left_alone_and_what_to_do_is_told(
+    tmp_path: Path, break_it: Callable[[Path], object]
+) -> None:
+    pki = ensure(tmp_path, NAMES, "one")
+    certificate, first = pki.authority.read_bytes(), pki.certificate("admin").read_bytes()
+    break_it(pki.key("ca"))
+    with pytest.raises(AuthorityError, match=r"restore ca\.crt and ca\.key from a backup, or remove both"):
+        ensure(tmp_path, NAMES, "one")
+    assert (pki.authority.read_bytes(), pki.certificate("admin").read_bytes()) == (certificate, first)
+
+
+def test_an_authority_that_was_made_only_half_is_made_anew(tmp_path: Path) -> None:
+    make_authority("virtplane").save(tmp_path, "ca")
+    (tmp_path / "ca.crt").unlink()
+    assert ensure(tmp_path, NAMES, "one").authority.exists()
+
+
+def test_an_expired_authority_is_replaced_with_every_leaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as past:
+        past.setattr(authority_module, "AUTHORITY_LIFETIME", timedelta(seconds=-1))
+        make_authority("virtplane").save(tmp_path, "ca")
+    expired = Pair.load(tmp_path, "ca").certificate.serial_number
+    ensure(tmp_path, NAMES, "one")
+    authority = Pair.load(tmp_path, "ca")
+    assert authority.certificate.serial_number != expired
+    assert authority.certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=3000)
+
+
+def test_no_leaf_outlives_its_authority(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(authority_module, "AUTHORITY_LIFETIME", timedelta(days=1))
+    signer = make_authority("test")
+    leaf = issue_client(signer, "me").certificate
+    assert leaf.not_valid_after_utc == signer.certificate.not_valid_after_utc
+
+
+def test_an_encrypted_key_counts_as_broken(tmp_path: Path) -> None:
+    pki = ensure(tmp_path, NAMES, "one")
+    encryption = serialization.BestAvailableEncryption(b"secret")
+    key = Pair.load(tmp_path, "admin").key
+    pki.key("admin").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption)
+    )
+    ensure(tmp_path, NAMES, "one")
+    assert Pair.load(tmp_path, "admin")
+
+
 def test_a_broken_file_counts_as_missing(tmp_path: Path) -> None:
     pki = ensure(tmp_path, NAMES, "one")
     pki.key("admin").write_text("broken")
@@ -77,15 +135,15 @@ def test_a_broken_file_counts_as_missing(tmp_path: Path) -> None:
 
 def test_a_leaf_is_replaced_after_two_thirds_of_its_life(monkeypatch: pytest.MonkeyPatch) -> None:
     signer = make_authority("test")
-    assert why_rotate(Leaf(issue_client(signer, "me"), signer)) is None
+    assert why_rotate(Leaf(issue_client(signer, "me"), signer, subject("me"))) is None
     monkeypatch.setattr(authority_module, "LEAF_LIFETIME", timedelta(minutes=1))
-    finding = why_rotate(Leaf(issue_client(signer, "me"), signer))
+    finding = why_rotate(Leaf(issue_client(signer, "me"), signer, subject("me")))
     assert finding
     assert "renewed" in finding
 
 
 def test_a_foreign_leaf_is_found() -> None:
-    finding = why_rotate(Leaf(issue_server(make_authority("a"), "x", NAMES), make_authority("b"), NAMES))
+    finding = why_rotate(Leaf(issue_server(make_authority("a"), "x", NAMES), make_authority("b"), subject("x"), NAMES))
     assert finding == "it was issued by another authority"
 
 

@@ -1,0 +1,54 @@
+"""What is made before the processes start."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from certs.pair import Pair
+from certs.rotation import served_names
+from virtplane.home import Home
+from virtplane.prepare import PrepareError, make_credentials
+from virtplane.settings import Settings
+
+
+def made(tmp_path: Path, **settings: str) -> Home:
+    chosen = Settings(home=str(tmp_path), **settings)
+    home = Home.of(chosen)
+    home.make()
+    make_credentials(chosen, home)
+    return home
+
+
+def cluster(kubeconfig: Path) -> dict[str, str]:
+    return yaml.safe_load(kubeconfig.read_text())["clusters"][0]["cluster"]
+
+
+def test_the_administrators_kubeconfig_can_be_copied_and_those_of_the_processes_name_files(tmp_path: Path) -> None:
+    home = made(tmp_path)
+    assert "certificate-authority-data" in cluster(home.kubeconfig)
+    for role in ("controllers", "agent"):
+        assert cluster(home.kubeconfig_of(role))["certificate-authority"] == str(home.pki / "ca.crt")
+
+
+@pytest.mark.parametrize(
+    ("address", "server", "name"),
+    [
+        ("::1", "https://[::1]:8443", "::1"),
+        ("0.0.0.0", "https://127.0.0.1:8443", "127.0.0.1"),  # noqa: S104 - what is tested
+        ("::", "https://[::1]:8443", "::1"),
+    ],
+)
+def test_the_kubeconfig_names_an_address_that_the_certificate_carries(
+    tmp_path: Path, address: str, server: str, name: str
+) -> None:
+    home = made(tmp_path, address=address)
+    assert cluster(home.kubeconfig)["server"] == server
+    assert {"localhost", name} <= set(served_names(Pair.load(home.pki, "server").certificate))
+
+
+def test_a_broken_authority_is_told_as_something_to_do(tmp_path: Path) -> None:
+    home = made(tmp_path)
+    (home.pki / "ca.key").write_text("broken")
+    with pytest.raises(PrepareError, match="from a backup"):
+        made(tmp_path)
