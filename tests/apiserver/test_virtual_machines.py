@@ -141,3 +141,18 @@ async def test_a_deleted_instance_stays_until_its_agent_lets_it_go(kubectl_as: C
     assert held.startswith('["kubevirt.io/foregroundDeleteVirtualMachine"] 2')
     await agent("patch", "vmi", "guest", "--type=merge", "-p", '{"metadata":{"finalizers":null}}')
     assert "NotFound" in await admin("get", "vmi", "guest", fails=True)
+
+
+async def test_tables_have_kubevirts_columns(kubectl: Kubectl) -> None:
+    await kubectl("apply", "-f", "-", given=json.dumps(instance_manifest()))
+    header = (await kubectl("get", "vmis", "-o", "wide")).splitlines()[0].split()
+    assert header == ["NAME", "AGE", "PHASE", "IP", "NODENAME", "READY", "LIVE-MIGRATABLE", "PAUSED"]
+    row = (await kubectl("get", "vmi", "guest", "--no-headers")).split()
+    assert row[0] == "guest"
+    assert "Pending" in row
+    listed = await kubectl("api-resources", "--api-group=kubevirt.io", "--no-headers")
+    found = {tuple(line.split()) for line in listed.splitlines()}
+    assert found == {
+        ("virtualmachines", "vm,vms", "kubevirt.io/v1", "true", "VirtualMachine"),
+        ("virtualmachineinstances", "vmi,vmis", "kubevirt.io/v1", "true", "VirtualMachineInstance"),
+    }
