@@ -1,5 +1,9 @@
 """What must be there before the processes start: directories, certificates, kubeconfigs, the database's tables."""
 
+from pathlib import Path
+
+from sqlalchemy import make_url
+
 from apiserver.storage.contract import UnavailableError
 from apiserver.storage.migrate import migrate
 from certs.bootstrap import AuthorityError, Pki, ensure
@@ -28,10 +32,20 @@ async def prepare(settings: Settings) -> Pki:
 async def migrate_database(settings: Settings) -> None:
     """Bring the database to this version. Raises PrepareError when it cannot be reached, and OSError."""
     Home.of(settings).make()
+    _keep_private(settings.database)
     try:
         await migrate(settings.database)
     except UnavailableError as error:
         raise PrepareError(str(error)) from error
+
+
+def _keep_private(database: str) -> None:
+    """Let nobody else read the file of a SQLite database, which holds Secrets; its log takes over the file's mode."""
+    url = make_url(database)
+    if url.get_backend_name() == "sqlite" and url.database:
+        path = Path(url.database)
+        path.touch(mode=0o600)
+        path.chmod(0o600)
 
 
 def make_credentials(settings: Settings, home: Home) -> Pki:

@@ -8,8 +8,8 @@ import os
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self, TypeVar
 
 import orjson
 
@@ -18,13 +18,21 @@ from virtplane.errors import VirtplaneError
 from virtplane.home import Home
 from virtplane.processes import Identity
 
+T = TypeVar("T", "State", "ProcessState")
+
 LOCK_SECONDS = 1.0
 """How long to try: somebody who only looks whether the lock is taken holds it for a moment."""
+BEGINNING_SECONDS = 60.0
+"""How long an ``up`` may take to note that it runs: it first ends what one before it has left behind."""
 POLL_SECONDS = 0.05
 
 
 class AlreadyRunningError(VirtplaneError):
     """Another ``virtplane up`` holds this directory."""
+
+
+class UnknownError(VirtplaneError):
+    """Something runs, and nothing is known about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,21 +42,21 @@ class ProcessState:
     name: str
     identity: Identity | None
     """None while there is none."""
-    since: str
+    since: str = ""
     """RFC 3339."""
-    restarts: int
+    restarts: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """Everything that runs."""
+    """Everything that runs. What another version noted is read as far as this one knows it."""
 
     supervisor: Identity
-    since: str
-    ready: bool
-    server: str
-    node: str
-    libvirt_uri: str
+    since: str = ""
+    ready: bool = False
+    server: str = ""
+    node: str = ""
+    libvirt_uri: str = ""
     processes: tuple[ProcessState, ...] = ()
 
     def write(self, home: Home) -> None:
@@ -60,9 +68,9 @@ class State:
         """Return what was written last; None if nothing (that this version understands) was."""
         try:
             content = orjson.loads(home.state.read_bytes())
-            processes = tuple(ProcessState(**{**each, **_identity(each)}) for each in content.pop("processes"))
             supervisor = Identity(**content.pop("supervisor"))
-            return cls(**content, supervisor=supervisor, processes=processes)
+            processes = tuple(_known(ProcessState, {**each, **_identity(each)}) for each in content.pop("processes"))
+            return _known(cls, {**content, "supervisor": supervisor, "processes": processes})
         except (FileNotFoundError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
             return None
 
@@ -95,11 +103,17 @@ def is_locked(home: Home) -> bool:
 
 
 def running(home: Home) -> State | None:
-    """Return what runs; None if nothing does. Blocks for a moment while an ``up`` is just beginning."""
+    """Return what runs; None if nothing does. Blocks for a moment while an ``up`` is just beginning.
+
+    Raises UnknownError when something runs that does not tell what.
+    """
+    deadline = time.monotonic() + BEGINNING_SECONDS
     while is_locked(home):
         state = State.read(home)
         if state is not None and state.supervisor.is_alive:
             return state
+        if time.monotonic() > deadline:
+            raise UnknownError(f"a process holds {home.lock} and does not tell what it runs: see {home.log_of('up')}")
         time.sleep(POLL_SECONDS)
     return None
 
@@ -111,6 +125,11 @@ def end_leftovers(home: Home, seconds: float) -> None:
         if process.identity is not None:
             process.identity.end(seconds)
     home.state.unlink(missing_ok=True)
+
+
+def _known(kind: type[T], values: dict[str, Any]) -> T:
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in values.items() if name in names})
 
 
 def _identity(process: dict[str, Any]) -> dict[str, Any]:

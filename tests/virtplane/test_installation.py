@@ -197,10 +197,10 @@ def test_up_says_at_once_that_it_runs_already(shared: Installation) -> None:
 
 def test_a_taken_port_is_told_plainly_and_leaves_nothing_running(installation: Installation) -> None:
     with socket.create_server(("127.0.0.1", installation.port)):
-        said = installation.start()
-    assert f"port {installation.port} of 127.0.0.1 is taken by another program" in said
-    assert "--port" in said
-    assert installation.started[0].wait(10) == 1
+        up = installation.virtplane("up")
+    assert f"port {installation.port} of 127.0.0.1 is taken by another program" in up.stdout
+    assert "--port" in up.stdout
+    assert up.returncode == 1
     assert not is_locked(installation.home)
     assert not installation.home.state.exists()
 

@@ -8,7 +8,7 @@ import yaml
 from certs.pair import Pair
 from certs.rotation import served_names
 from virtplane.home import Home
-from virtplane.prepare import PrepareError, make_credentials
+from virtplane.prepare import PrepareError, make_credentials, migrate_database
 from virtplane.settings import Settings
 
 
@@ -45,6 +45,12 @@ def test_the_kubeconfig_names_an_address_that_the_certificate_carries(
     home = made(tmp_path, address=address)
     assert cluster(home.kubeconfig)["server"] == server
     assert {"localhost", name} <= set(served_names(Pair.load(home.pki, "server").certificate))
+
+
+async def test_nobody_else_reads_the_database_which_holds_secrets(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    await migrate_database(Settings(home=str(tmp_path)))
+    assert (tmp_path / "virtplane.db").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_broken_authority_is_told_as_something_to_do(tmp_path: Path) -> None:
