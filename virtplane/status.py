@@ -57,7 +57,7 @@ def _lines(home: Home, state: State, seen: Seen) -> list[str]:
         *(f"{name:12} {pid:>8}  {since:25} {restarts}".rstrip() for name, pid, since, restarts in rows),
         "",
         f"{'home':12} {home.directory}",
-        f"{'server':12} {state.server} {'ready' if seen.server else 'not ready'}",
+        f"{'address':12} {state.server} {'ready' if seen.server else 'not ready'}",
         f"{'node':12} {state.node} {node}",
         f"{'libvirt':12} {state.libvirt_uri or 'not chosen yet'}",
         f"{'guests':12} {'unknown' if seen.guests is None else f'{seen.guests} running'}",
