@@ -19,7 +19,7 @@ from nodeagent.domain.facts import HostFacts
 from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.hypervisor.kvm import kvm_works
-from nodeagent.hypervisor.passage import let_pass, qemu_user
+from nodeagent.hypervisor.passage import qemu_user
 from nodeagent.instance.controller import InstanceController, Node
 from nodeagent.instance.workspace import Workspaces
 from nodeagent.network.pod_network import Mode, PodNetwork
@@ -95,11 +95,9 @@ async def _node(options: Options, hypervisor: Hypervisor, node: Object, *, kvm: 
     user = qemu_user(capabilities)
     guests = options.directory / "guests"
     images = ImageStore(options.images, options.image_directories, insecure_registries=options.insecure_registries)
-    workspaces = Workspaces(guests, Volumes(guests, images, options.host_disk_directories), user)
-    for each in (guests, images.unpacked):
-        await asyncio.to_thread(each.mkdir, mode=0o711, parents=True, exist_ok=True)
-        if user is not None:
-            await let_pass(each, user)
+    volumes = Volumes(guests, images, options.host_disk_directories)
+    workspaces = Workspaces(guests, volumes, images.unpacked, user)
+    await workspaces.open()
     network = PodNetwork(hypervisor, suffix=_suffix(options.directory), mode=Mode(options.network))
     await network.open()
     facts = HostFacts(arch=_architecture(capabilities), kvm=kvm, node=node["metadata"]["uid"])

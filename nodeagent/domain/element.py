@@ -2,9 +2,6 @@
 
 from xml.etree.ElementTree import Element
 
-ALIAS_PREFIX = "ua-"
-"""libvirt keeps the aliases that users give only with this prefix."""
-
 
 def element(tag: str, /, *children: Element | None, text: str | int | None = None, **attributes: object) -> Element:
     """Return an element. What is None is left out: attributes, children and text alike."""
@@ -22,8 +19,3 @@ def yes_no(value: bool) -> str:  # noqa: FBT001 - the value is what the function
 def on_off(value: bool) -> str:  # noqa: FBT001 - as above
     """Return libvirt's other word for a switch."""
     return "on" if value else "off"
-
-
-def alias(name: str) -> Element:
-    """Return the name by which a device can be found in a running domain."""
-    return element("alias", name=f"{ALIAS_PREFIX}{name}")

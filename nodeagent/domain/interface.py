@@ -7,8 +7,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from nodeagent.domain.address import pci_address
+from nodeagent.domain.alias import interface_alias
 from nodeagent.domain.boot import boot
-from nodeagent.domain.element import alias, element
+from nodeagent.domain.element import element
 from nodeagent.domain.machine import Machine
 
 _MOST_QUEUES = 256  # of a tap device
@@ -90,7 +91,7 @@ def _interface(
         None if order is not None else element("rom", enabled="no"),
         order,
         element("acpi", index=spec["acpiIndex"]) if spec.get("acpiIndex") else None,
-        alias(spec["name"]),
+        interface_alias(spec["name"]),
         pci_address(spec.get("pciAddress"), f"{field}.pciAddress"),
         type=kind,
     )

@@ -9,7 +9,7 @@ from nodeagent.domain.machine import Machine
 
 def lifecycle(spec: dict[str, Any], machine: Machine) -> list[Element]:
     """Return the elements. A guest that stops is gone: to start it again is its controller's decision."""
-    on_reboot = "destroy" if spec.get("rebootPolicy") == "Terminate" else "restart"
+    on_reboot = "destroy" if spec["domain"].get("rebootPolicy") == "Terminate" else "restart"
     return [
         element("on_poweroff", text="destroy"),
         element("on_reboot", text=on_reboot),

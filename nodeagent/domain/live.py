@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
+from nodeagent.domain.alias import read_alias
 from nodeagent.domain.channel import GUEST_AGENT
-from nodeagent.domain.element import ALIAS_PREFIX
 
 _UNITS = {"b": 1, "bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 """The units in which libvirt itself writes memory, and the bytes they stand for."""
@@ -75,17 +75,12 @@ def _interfaces(domain: ET.Element) -> Iterator[LiveInterface]:
     for found in domain.iterfind("devices/interface"):
         link = _attribute(found, "link", "state") or "up"
         target = _attribute(found, "target", "dev")
-        yield LiveInterface(_name(found), _attribute(found, "mac", "address"), target, found.get("type", ""), link)
+        yield LiveInterface(read_alias(found), _attribute(found, "mac", "address"), target, found.get("type", ""), link)
 
 
 def _disks(domain: ET.Element) -> Iterator[LiveDisk]:
     for found in domain.iterfind("devices/disk"):
-        yield LiveDisk(_name(found), _attribute(found, "target", "dev"))
-
-
-def _name(device: ET.Element) -> str:
-    """Return what the instance calls a device."""
-    return _attribute(device, "alias", "name").removeprefix(ALIAS_PREFIX)
+        yield LiveDisk(read_alias(found), _attribute(found, "target", "dev"))
 
 
 def _attribute(device: ET.Element, tag: str, attribute: str) -> str:

@@ -54,7 +54,7 @@ def _efi(efi: dict[str, Any], machine: Machine, nvram: Path) -> tuple[Element, .
     if not machine.is_x86:
         return (where,)  # its firmware comes in one variant only
     features = [element("feature", enabled=yes_no(secure), name=name) for name in ("secure-boot", "enrolled-keys")]
-    return element("firmware", *features), element("loader", secure=yes_no(secure)), where
+    return element("firmware", *features), where
 
 
 def _kernel(kernel: PreparedKernel) -> tuple[Element, ...]:

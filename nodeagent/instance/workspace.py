@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from kube.objects import Object
-from nodeagent.hypervisor.passage import let_write
+from nodeagent.hypervisor.passage import let_pass, let_write
 from nodeagent.volumes.cloudinit import Secrets
 from nodeagent.volumes.prepare import Volumes
 from nodeagent.volumes.prepared import PreparedVolumes
@@ -16,17 +16,30 @@ RUNTIME = "run"
 class Workspaces:
     """One directory a guest, below ``root``, named by the uid of its instance."""
 
-    def __init__(self, root: Path, volumes: Volumes, qemu_user: int | None) -> None:
-        """``volumes`` prepares below the same ``root``. ``qemu_user`` is whom QEMU runs as; None if as ourselves."""
+    def __init__(self, root: Path, volumes: Volumes, images: Path, qemu_user: int | None) -> None:
+        """``volumes`` prepares below the same ``root``, from what is unpacked in ``images``.
+
+        ``qemu_user`` is whom QEMU runs as; None if as ourselves.
+        """
         self._root = root
         self._volumes = volumes
+        self._images = images
         self._qemu_user = qemu_user
+
+    async def open(self) -> None:
+        """Make the directories and let QEMU reach them. Raises PassageError."""
+        for each in (self._root, self._images):
+            await asyncio.to_thread(each.mkdir, mode=0o711, parents=True, exist_ok=True)
+            if self._qemu_user is not None:
+                await let_pass(each, self._qemu_user)
 
     async def prepare(self, instance: Object, secrets: Secrets) -> tuple[PreparedVolumes, Path]:
         """Return the instance's volumes and the directory where its QEMU may write.
 
         Raises VolumeError, PassageError.
         """
+        # Again for each guest: a later change of a directory's mode takes the way away.
+        await self.open()
         prepared = await self._volumes.prepare(instance, secrets)
         runtime = self._root / instance["metadata"]["uid"] / RUNTIME
         await asyncio.to_thread(runtime.mkdir, mode=0o700, exist_ok=True)
