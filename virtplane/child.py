@@ -10,9 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+import structlog
+
 from virtplane import readiness
+from virtplane.errors import VirtplaneError
 from virtplane.logfiles import open_log
 from virtplane.processes import Identity, bound_to_parent
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +31,13 @@ class Program:
     """Where it writes to; None: where we do."""
     is_ready: Callable[[], Awaitable[object]] | None = None
     """Waits until it can be used; None: it says so itself, see ``virtplane.readiness``."""
+    before_stop: Callable[[], Awaitable[object]] | None = None
+    """What it must still do before it is asked to end."""
     start_seconds: float = 60
     stop_seconds: float = 15
 
 
-class StartError(Exception):
+class StartError(VirtplaneError):
     """A program did not become ready; the message says why."""
 
     def __init__(self, program: Program, why: str) -> None:
@@ -97,6 +104,7 @@ class Child:
 
     async def stop(self) -> None:
         """Ask the process to end, and kill it if it does not in time."""
+        await self._before_stop()
         try:
             with contextlib.suppress(ProcessLookupError):
                 self._process.terminate()
@@ -106,6 +114,15 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
             await self._process.wait()
+
+    async def _before_stop(self) -> None:
+        if self._program.before_stop is None:
+            return
+        try:
+            async with asyncio.timeout(self._program.stop_seconds):
+                await self._program.before_stop()
+        except (VirtplaneError, OSError) as error:
+            log.warning("process is stopped unprepared", name=self._program.name, why=str(error))
 
     def close(self) -> None:
         """Let go of the pipe. The process must have ended."""

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodeagent.hypervisor.kvm import kvm_works
-
 from virtplane.child import Program
 from virtplane.home import Home
 from virtplane.libvirtd import LibvirtMissingError, PrivateLibvirtd, host_libvirt, require_packages
@@ -42,6 +41,7 @@ async def choose(settings: Settings, home: Home, make: Callable[..., Program], s
     program = make(
         name="libvirtd",
         command=private.command(),
+        before_stop=private.release,
         is_ready=lambda: private.wait_ready(START_SECONDS),
         start_seconds=START_SECONDS,
     )

@@ -165,10 +165,20 @@ class PrivateLibvirtd:
         """Return when it answers. Raises TimeoutError after ``timeout`` seconds, and LibvirtDirectoryError."""
         deadline = time.monotonic() + timeout
         while (left := deadline - time.monotonic()) > 0:
-            if await _answers(self.uri, min(left, ANSWER_SECONDS)):
+            if await _virsh(self.uri, "uri", seconds=min(left, ANSWER_SECONDS)) is not None:
                 return
             await asyncio.sleep(_POLL_SECONDS)
         raise TimeoutError(f"the private libvirtd in {self.directory} does not answer after {timeout:g} s")
+
+    async def release(self) -> None:
+        """Take down its networks when no guest runs: only guests need them, and they would outlive libvirtd."""
+        if await self._ask("list", "--name") != "":
+            return
+        for network in (await self._ask("net-list", "--name") or "").split():
+            await self._ask("net-destroy", network)
+
+    async def _ask(self, *command: str) -> str | None:
+        return await _virsh(self.uri, *command, seconds=ANSWER_SECONDS)
 
     @property
     def _closed_device(self) -> Path:
@@ -217,7 +227,7 @@ async def host_libvirt() -> str | None:
     It is the system's for root and the group libvirt, and the user's own session for others.
     """
     uri = "qemu:///system" if os.geteuid() == 0 or _in_libvirt_group() else "qemu:///session"
-    return uri if await _answers(uri, ANSWER_SECONDS) else None
+    return uri if await _virsh(uri, "uri", seconds=ANSWER_SECONDS) is not None else None
 
 
 def require_packages() -> None:
@@ -258,28 +268,32 @@ def _program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
 
 
-async def _answers(uri: str, seconds: float) -> bool:
-    """Whether a libvirtd answers at ``uri``; virsh asks, as it can be killed and a call of libvirt's cannot."""
+async def _virsh(uri: str, *command: str, seconds: float) -> str | None:
+    """What the libvirtd at ``uri`` answers; None when it does not answer, or refuses.
+
+    Virsh asks, as it can be killed and a call of libvirt's cannot.
+    """
     try:
         process = await asyncio.create_subprocess_exec(
             "virsh",
             "--quiet",
             "--connect",
             uri,
-            "uri",
+            *command,
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.DEVNULL,
             # Connecting to a session starts its daemon otherwise.
             env={**os.environ, "LIBVIRT_AUTOSTART": "0"},
         )
     except FileNotFoundError:
-        return False
+        return None
     try:
         async with asyncio.timeout(seconds):
-            return await process.wait() == 0
+            answer, _ = await process.communicate()
+            return answer.decode().strip() if process.returncode == 0 else None
     except TimeoutError:
-        return False
+        return None
     finally:
         if process.returncode is None:
             process.kill()

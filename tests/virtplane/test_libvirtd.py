@@ -1,5 +1,6 @@
 """A libvirtd of our own: apart from the host and from others like it, and no guest dies with it."""
 
+import asyncio
 import os
 import platform
 import shutil
@@ -112,6 +113,18 @@ def test_two_run_side_by_side_with_a_network_each(
     finally:
         private_libvirt.virsh("destroy", "one")
         private_libvirt.virsh("net-destroy", "one")
+
+
+def test_networks_go_with_the_last_guest(host: LibvirtHost, tmp_path: Path) -> None:
+    file = tmp_path / "network.xml"
+    file.write_text(NETWORK.format(name="three", bridge="vptest3", prefix="10.201.3"))
+    host.virsh("net-create", str(file))
+    start_guest(host, tmp_path, "three")
+    asyncio.run(host.libvirtd.release())
+    assert host.virsh("net-list", "--name") == "three"
+    host.virsh("destroy", "three")
+    asyncio.run(host.libvirtd.release())
+    assert host.virsh("net-list", "--name") == ""
 
 
 def test_a_second_libvirtd_does_not_start_in_the_same_directory(private_libvirt: LibvirtHost) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,25 @@ async def test_programs_start_in_order_and_stop_in_the_opposite_one(tmp_path: Pa
     async with running(talkative("a"), talkative("b"), talkative("c")):
         pass
     assert told.read_text().split() == ["+a", "+b", "+c", "-c", "-b", "-a"]
+
+
+@pytest.mark.parametrize("failure", [None, OSError("it cannot")])
+async def test_a_program_is_prepared_for_its_end_and_ends_also_if_that_fails(
+    tmp_path: Path, failure: OSError | None
+) -> None:
+    alive: list[bool] = []
+
+    async def last_act() -> None:
+        alive.append(Identity.of(pid) is not None)
+        if failure is not None:
+            raise failure
+
+    async with running(replace(program("a", LONG, tmp_path), before_stop=last_act)) as now:
+        found = now.pid(0)
+        assert found is not None
+        pid = found
+    assert alive == [True]
+    assert Identity.of(pid) is None
 
 
 async def test_a_program_that_does_not_stop_is_killed(tmp_path: Path) -> None:
