@@ -3,12 +3,11 @@
 import asyncio
 import platform
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import Any
 
 import structlog
 from aiohttp import web
@@ -32,6 +31,7 @@ from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import Key, NotFoundError
 from apiserver.storage.sql import SqlLog
 from certs.contexts import serving_context
+from kube.objects import Object
 
 log = structlog.get_logger()
 
@@ -140,9 +140,9 @@ class _CachedInstances:
     def __init__(self, cache: WatchCache) -> None:
         self._cache = cache
 
-    def one(self, namespace: str, name: str) -> Mapping[str, Any] | None:
+    def one(self, namespace: str, name: str) -> Object | None:
         record = self._cache.peek(Key(INSTANCES_STORAGE, namespace, name))
         return hub_object(record) if record is not None else None
 
-    def all(self, namespace: str) -> Iterator[Mapping[str, Any]]:
+    def all(self, namespace: str) -> Iterator[Object]:
         return (hub_object(record) for record in self._cache.records(INSTANCES_STORAGE, namespace))
