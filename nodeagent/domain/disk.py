@@ -5,8 +5,9 @@ from typing import Any
 from xml.etree.ElementTree import Element
 
 from nodeagent.domain.address import pci_address
+from nodeagent.domain.alias import disk_alias
 from nodeagent.domain.boot import boot, in_boot_order
-from nodeagent.domain.element import alias, element
+from nodeagent.domain.element import element
 from nodeagent.domain.facts import UnsupportedError
 from nodeagent.domain.machine import Machine
 from nodeagent.domain.spec import section
@@ -23,6 +24,7 @@ def disks(devices: dict[str, Any], prepared: PreparedVolumes, *, machine: Machin
         UnsupportedError: A disk is of a kind, on a bus, or driven in a way that cannot be provided.
     """
     queues = vcpus if devices.get("blockMultiQueue") else None
+    interfaces = {interface["name"] for interface in devices.get("interfaces") or []}
     used: Counter[str] = Counter()
     found: list[Element] = []
     for index, spec in enumerate(in_boot_order(devices)):
@@ -30,28 +32,36 @@ def disks(devices: dict[str, Any], prepared: PreparedVolumes, *, machine: Machin
         if volume is not None:
             field = f"domain.devices.disks[{index}]"
             bus = _bus(spec, machine, field)
-            target = _name(_PREFIX[bus], used[_PREFIX[bus]])
+            target = _target(spec, bus, used[_PREFIX[bus]])
             used[_PREFIX[bus]] += 1
             model, disk_queues = (machine.virtio, queues) if bus == "virtio" else (None, None)
             driver = _driver(spec, volume, queues=disk_queues, field=field)
-            found.append(_disk(spec, volume, driver, bus=bus, target=target, model=model, field=field))
+            name = disk_alias(spec["name"], interfaces)
+            found.append(_disk(spec, volume, driver, target, name, model=model, field=field))
     return found
 
 
 def _disk(
-    spec: dict[str, Any], volume: PreparedDisk, driver: Element, *, bus: str, target: str, model: str | None, field: str
+    spec: dict[str, Any],
+    volume: PreparedDisk,
+    driver: Element,
+    target: Element,
+    name: Element,
+    *,
+    model: str | None,
+    field: str,
 ) -> Element:
     kind, device = _kind(spec), _device(spec)
     return element(
         "disk",
         driver,
         element("source", file=str(volume.path)),
-        element("target", dev=target, bus=bus, tray=device.get("tray") if kind == "cdrom" else None),
+        target,
         element("serial", text=spec["serial"]) if spec.get("serial") else None,
         element("readonly") if kind == "cdrom" or volume.readonly or device.get("readonly") else None,
         element("shareable") if spec.get("shareable") else None,
         boot(spec),
-        alias(spec["name"]),
+        name,
         pci_address(device.get("pciAddress"), f"{field}.{kind}.pciAddress"),
         type="file",
         device=kind,
@@ -100,11 +110,16 @@ def _driver(spec: dict[str, Any], volume: PreparedDisk, *, queues: int | None, f
     )
 
 
-def _name(prefix: str, index: int) -> str:
-    """Return the device's name: vda to vdz, then vdaa."""
+def _target(spec: dict[str, Any], bus: str, index: int) -> Element:
+    tray = _device(spec).get("tray") if _kind(spec) == "cdrom" else None
+    return element("target", dev=device_name(_PREFIX[bus], index), bus=bus, tray=tray)
+
+
+def device_name(prefix: str, index: int) -> str:
+    """Return the name of the device with ``index``: vda to vdz, then vdaa."""
     letters = ""
-    index += 1
-    while index:
-        index, letter = divmod(index - 1, _LETTERS)
+    rest = index + 1
+    while rest:
+        rest, letter = divmod(rest - 1, _LETTERS)
         letters = chr(ord("a") + letter) + letters
     return prefix + letters
