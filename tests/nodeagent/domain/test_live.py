@@ -1,6 +1,9 @@
 """A running domain's XML is read back into what the status tells."""
 
+from xml.etree import ElementTree as ET
+
 from nodeagent.domain.live import LiveDisk, LiveInterface, read_domain
+from tests.nodeagent.domain.guests import vmi, xml_of
 
 RUNNING = """
 <domain type='qemu' id='7'>
@@ -48,3 +51,16 @@ def test_without_a_topology_every_processor_is_a_socket() -> None:
     live = read_domain(bare)
     assert (live.sockets, live.cores, live.threads) == (3, 1, 1)
     assert not live.emulated
+
+
+def test_a_disk_and_an_interface_may_share_a_name() -> None:
+    devices = {
+        "disks": [{"name": "default"}, {"name": "root"}],
+        "interfaces": [{"name": "default"}, {"name": "disk_a"}],
+    }
+    xml = xml_of(vmi({"devices": devices}, volumes=[{"name": "default"}, {"name": "root"}]))
+    aliases = [alias.get("name") for alias in ET.fromstring(xml).iterfind("devices/*/alias")]  # noqa: S314 - our own
+    assert len(set(aliases)) == len(aliases) == 4
+    live = read_domain(xml)
+    assert [disk.name for disk in live.disks] == ["default", "root"]
+    assert [interface.name for interface in live.interfaces] == ["default", "disk_a"]
