@@ -55,6 +55,13 @@ def test_what_the_spec_says_is_what_the_disk_has(spec: dict[str, Any], part: str
     assert part in disk(spec)
 
 
+def test_a_volume_that_may_not_be_written_is_a_read_only_disk() -> None:
+    volumes = PreparedVolumes({"data": PreparedDisk("data", Path("/d"), "raw", readonly=True)})
+    root = built(vmi({"devices": {"disks": [{"name": "data", "disk": {"bus": "virtio"}}]}}), volumes=volumes)
+    assert root.find("devices/disk/readonly") is not None
+    assert "<readonly" not in disk({"disk": {"bus": "virtio"}})
+
+
 def test_only_virtio_disks_have_a_model_and_a_queue_per_processor() -> None:
     assert ' queues="2"' in disk({"disk": {"bus": "virtio"}}, blockMultiQueue=True)
     assert 'model="virtio-transitional"' in disk({"disk": {"bus": "virtio"}}, useVirtioTransitional=True)
