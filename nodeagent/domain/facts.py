@@ -10,7 +10,7 @@ class HostFacts:
     Attributes:
         arch: The architecture by libvirt's name, such as ``x86_64``.
         kvm: Whether guests run on the processor itself; without it QEMU emulates one.
-        node: The node's name.
+        node: Whose domains these are: the uid of the Node, which no other installation has.
     """
 
     arch: str
