@@ -2,17 +2,13 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from apiserver.server import Options, run
-from apiserver.storage.migrate import migrate
-from certs.bootstrap import ensure
-from certs.kubeconfig import write_kubeconfig
+from tests.server import running_server
 
 Kubectl = Callable[..., Awaitable[str]]
 
@@ -20,40 +16,8 @@ Kubectl = Callable[..., Awaitable[str]]
 @pytest.fixture
 async def kubectl_as(tmp_path: Path) -> AsyncIterator[Callable[[str], Kubectl]]:
     """Gives a kubectl with the certificate of ``admin``, ``controllers`` or ``agent`` (of the node ``one``)."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    pki = ensure(tmp_path / "pki", ["127.0.0.1"], "one")
-    url = f"sqlite:///{tmp_path}/log.db"
-    await migrate(url)
-    options = Options(
-        address="127.0.0.1",
-        port=port,
-        database_url=url,
-        certificate=pki.certificate("server"),
-        key=pki.key("server"),
-        client_ca=pki.authority,
-    )
-
-    def make(identity: str) -> Kubectl:
-        kubeconfig = tmp_path / f"{identity}.kubeconfig"
-        write_kubeconfig(
-            kubeconfig,
-            server=f"https://127.0.0.1:{port}",
-            authority=pki.authority,
-            certificate=pki.certificate(identity),
-            key=pki.key(identity),
-            user=identity,
-        )
-        return _kubectl(kubeconfig)
-
-    stop = asyncio.Event()
-    server = asyncio.create_task(run(options, stop))
-    try:
-        await _listening(port, server)
-        yield make
-    finally:
-        stop.set()
-        await server
+    async with running_server(tmp_path) as server:
+        yield lambda identity: _kubectl(server.kubeconfig(identity))
 
 
 @pytest.fixture
@@ -79,17 +43,3 @@ def _kubectl(kubeconfig: Path) -> Kubectl:
         return output.decode()
 
     return call
-
-
-async def _listening(port: int, server: "asyncio.Task[None]") -> None:
-    async with asyncio.timeout(20):
-        while not server.done():
-            try:
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.02)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
-    await server
