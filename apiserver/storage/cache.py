@@ -34,6 +34,11 @@ log = structlog.get_logger()
 
 WINDOW_EVENTS = 10_000
 """How many recent events of each resource can be replayed to a watcher from memory."""
+WARM_EVENTS = 500
+"""How many recent events of each resource keep what was decoded and encoded of superseded states.
+
+Older ones keep their bytes alone, so that a lease renewed for ever costs little: decoding takes ten times the room.
+"""
 WATCHER_EVENTS = 5_000
 """How far a watcher may fall behind before it is told to list again."""
 CATCH_UP_SECONDS = 3.0
@@ -90,6 +95,8 @@ class _Shelf:
 
     def apply(self, event: Event) -> None:
         key = event.record.key
+        # What it replaces is here already, with its forms: one copy does for all.
+        event = Event(event.kind, event.record, self.records.get(key))
         if event.kind is EventKind.DELETED:
             del self.records[key]
             del self.order[bisect_right(self.order, key) - 1]
@@ -98,10 +105,19 @@ class _Shelf:
                 insort(self.order, key)
             self.records[key] = event.record
         self.window.append(event)
+        if len(self.window) > WARM_EVENTS:
+            self._cool(self.window[-WARM_EVENTS - 1])
         if len(self.window) > WINDOW_EVENTS:
             self.replayable_after = self.window.popleft().revision
         for watcher in self.watchers:
             watcher.offer(event)
+
+    def _cool(self, event: Event) -> None:
+        """Forget the forms of superseded states; a late reader builds them again."""
+        if self.records.get(event.record.key) is not event.record:
+            event.record.forms.clear()
+        if event.previous is not None:
+            event.previous.forms.clear()
 
     def since(self, revision: Revision) -> list[Event]:
         """Return the events after ``revision``. Raises CompactedError."""

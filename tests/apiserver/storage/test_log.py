@@ -121,6 +121,42 @@ async def test_a_slow_watcher_is_dropped_and_others_are_not(database_url: str, m
             assert [(await anext(other)).revision for _ in range(10)] == list(range(2, 12))
 
 
+async def test_what_changes_often_pushes_nothing_else_out_of_the_window(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "WINDOW_EVENTS", 5)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        await cache.create(ONE, b"one")
+        lease = await cache.create(Key("leases.test", "a", "node"), b"")
+        for _ in range(10):
+            lease = await cache.replace(lease.key, b"", expected=lease.revision)
+        async with aclosing(cache.watch("things.test", after=0)) as events:
+            assert (await anext(events)).record.key == ONE
+        with pytest.raises(CompactedError):
+            await anext(cache.watch("leases.test", after=lease.revision - 6))
+
+
+async def test_superseded_states_keep_their_bytes_alone_after_a_while(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "WARM_EVENTS", 2)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        await cache.create(ONE, b"0")
+        await cache.create(Key("things.test", "a", "other"), b"still current")
+        [first, other] = cache.records("things.test")
+        states = [first]
+        for n in range(1, 5):
+            await cache.replace(ONE, str(n).encode(), expected=states[-1].revision)
+            states.append(next(cache.records("things.test")))
+            for each in (states[-2], states[-1], other):
+                each.form("length", lambda record: len(record.body))
+        await cache.replace(ONE, b"last", expected=states[-1].revision)
+        assert [bool(each.forms) for each in states] == [False, False, False, False, True]
+        assert other.forms
+        async with aclosing(cache.watch("things.test", after=0)) as events:
+            assert [(await anext(events)).record.body for _ in range(3)] == [b"0", b"still current", b"1"]
+
+
 async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgresql_url: str) -> None:
     async with AsyncExitStack() as stack:
         replicas: list[WatchCache] = []
