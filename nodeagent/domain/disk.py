@@ -58,7 +58,7 @@ def _disk(
         element("source", file=str(volume.path)),
         target,
         element("serial", text=spec["serial"]) if spec.get("serial") else None,
-        element("readonly") if kind == "cdrom" or volume.readonly or device.get("readonly") else None,
+        element("readonly") if _is_readonly(spec, volume, target.get("bus"), field) else None,
         element("shareable") if spec.get("shareable") else None,
         boot(spec),
         name,
@@ -67,6 +67,20 @@ def _disk(
         device=kind,
         model=model,
     )
+
+
+def _is_readonly(spec: dict[str, Any], volume: PreparedDisk, bus: str | None, field: str) -> bool:
+    """Tell whether the guest may only read. QEMU has no such SATA disk: a seed on one is left writable, as in KubeVirt.
+
+    The file behind it is the instance's own, so nobody else is hurt.
+    """
+    if _kind(spec) == "cdrom":
+        return True
+    if bus != "sata":
+        return volume.readonly or bool(_device(spec).get("readonly"))
+    if _device(spec).get("readonly"):
+        raise UnsupportedError(f"{field}.disk.readonly", "a SATA disk is always writable; use virtio, SCSI or a cdrom")
+    return False
 
 
 def _kind(spec: dict[str, Any]) -> str:

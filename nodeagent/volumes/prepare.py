@@ -49,8 +49,12 @@ class Volumes:
                 disks = [
                     group.create_task(self._disk(volume, vmi, workspace, secrets)) for volume in spec.get("volumes", [])
                 ]
-        except* VolumeError as failures:
-            raise _first(failures) from failures
+        except BaseExceptionGroup as failures:
+            # Not `except*`: what is raised there comes out as a group again.
+            refused, others = failures.split(VolumeError)
+            if refused is None or others is not None:
+                raise
+            raise _first(refused) from failures
         return PreparedVolumes({disk.name: disk for disk in (task.result() for task in disks)}, kernel.result())
 
     async def discard(self, uid: str) -> None:

@@ -36,7 +36,7 @@ def test_a_plain_disk() -> None:
         ({"cdrom": {}}, "<readonly />"),
         ({"cdrom": {}}, 'device="cdrom"'),
         ({"cdrom": {}}, 'error_policy="stop" />'),
-        ({"disk": {"readonly": True}}, "<readonly />"),
+        ({"disk": {"bus": "virtio", "readonly": True}}, "<readonly />"),
         ({"serial": "A-1"}, "<serial>A-1</serial>"),
         ({"cache": "writeback"}, ' cache="writeback"'),
         ({"io": "threads"}, ' io="threads"'),
@@ -60,6 +60,18 @@ def test_a_volume_that_may_not_be_written_is_a_read_only_disk() -> None:
     root = built(vmi({"devices": {"disks": [{"name": "data", "disk": {"bus": "virtio"}}]}}), volumes=volumes)
     assert root.find("devices/disk/readonly") is not None
     assert "<readonly" not in disk({"disk": {"bus": "virtio"}})
+
+
+def test_a_seed_on_sata_stays_writable_as_qemu_has_no_other() -> None:
+    volumes = PreparedVolumes({"seed": PreparedDisk("seed", Path("/d"), "raw", readonly=True)})
+    for drive, readonly in (({"disk": {"bus": "sata"}}, False), ({}, False), ({"cdrom": {"bus": "sata"}}, True)):
+        root = built(vmi({"devices": {"disks": [{"name": "seed", **drive}]}}), volumes=volumes)
+        assert (root.find("devices/disk/readonly") is not None) is readonly
+
+
+def test_a_read_only_disk_on_sata_is_refused() -> None:
+    with pytest.raises(UnsupportedError, match="SATA disk"):
+        disk({"disk": {"bus": "sata", "readonly": True}})
 
 
 def test_only_virtio_disks_have_a_model_and_a_queue_per_processor() -> None:
