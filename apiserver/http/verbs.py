@@ -12,7 +12,7 @@ from apiserver.http.watches import stream
 from apiserver.machinery import errors
 from apiserver.machinery.patch import apply_patch
 from apiserver.machinery.resource import Object, Resource
-from apiserver.registry import reading, writing
+from apiserver.registry import deleting, reading, writing
 from apiserver.registry.namespaces import require_active_namespace
 
 
@@ -72,7 +72,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
 async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
     write = write_options(info, request.query, request[CALLER])
-    deleted = await writing.delete(resource, api.store, info.namespace, info.name, options, write)
+    deleted = await deleting.delete(resource, api.store, info.namespace, info.name, options, write)
     if not deleted.gone:
         return answers.one(request, resource, info.version, deleted.record)
     return answers.success(resource, deleted.record)
@@ -86,7 +86,7 @@ async def _delete_collection(
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     for record in page.records:
         try:
-            await writing.delete(resource, api.store, record.key.namespace, record.key.name, options, write)
+            await deleting.delete(resource, api.store, record.key.namespace, record.key.name, options, write)
         except errors.StatusError as error:
             if error.code != 404:  # somebody else deleted it first: as good
                 raise
