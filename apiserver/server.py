@@ -3,8 +3,8 @@
 import asyncio
 import platform
 import ssl
-from collections.abc import Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 import openapi
+from apiserver.audit import AuditLog, Policy
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
@@ -20,6 +21,7 @@ from apiserver.auth.nodebinding import INSTANCES, is_bound
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
+from apiserver.http.inflight import LIMIT
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
@@ -54,12 +56,18 @@ class Options:
     certificate: Path
     key: Path
     client_ca: Path
+    limit: int = LIMIT
+    """How many requests may be under way at once."""
+    audit_log: Path | None = None
+    """Where to write who did what; nowhere when None."""
+    audit_policy: Path | None = None
+    """How much of what to write there; metadata of everything but heartbeats and discovery when None."""
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
     """Serve until ``stop`` is set, then finish what is under way; set ``ready`` once requests are answered.
 
-    Raises OSError when the port is taken.
+    Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used.
     """
     async with AsyncExitStack() as stack:
         sql = await stack.enter_async_context(SqlLog(options.database_url))
@@ -68,8 +76,9 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         health = Health({"storage": lambda: _reach(sql)})
         api = make_api(cache)
         await _ensure_namespaces(api)
+        audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)
-        await _serve(stack, make_app(api, health, product_version()), options, tls)
+        await _serve(stack, make_app(api, health, product_version(), audit=audit, limit=options.limit), options, tls)
         log.info("serving", address=options.address, port=options.port)
         if ready is not None:
             ready.set()
@@ -117,6 +126,22 @@ async def _serve(stack: AsyncExitStack, app: web.Application, options: Options, 
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     await web.TCPSite(runner, options.address, options.port, ssl_context=tls, reuse_address=True).start()
+
+
+@asynccontextmanager
+async def _auditing(options: Options) -> AsyncGenerator[AuditLog | None]:
+    """Keep the audit log, if one is wanted."""
+    if options.audit_log is None:
+        yield None
+        return
+    policy = await asyncio.to_thread(Policy.load, options.audit_policy) if options.audit_policy else Policy()
+    audit = AuditLog(options.audit_log, policy)
+    writing = asyncio.create_task(audit.run(), name="audit-log")
+    try:
+        yield audit
+    finally:
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
 
 
 async def _reach(sql: SqlLog) -> None:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from apiserver.server import Options, run
 from apiserver.storage.migrate import migrate
@@ -40,21 +41,21 @@ class Server:
 
 
 @contextlib.asynccontextmanager
-async def running_server(directory: Path) -> AsyncIterator[Server]:
-    """Serve from ``directory``."""
+async def running_server(directory: Path, **how: Any) -> AsyncIterator[Server]:
+    """Serve from ``directory``; ``how`` are options of the server that are not to be the usual ones."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     server = Server(directory, port, ensure(directory / "pki", ["127.0.0.1"], NODE))
-    url = f"sqlite:///{directory}/log.db"
-    await migrate(url)
-    options = Options(
-        address="127.0.0.1",
-        port=port,
-        database_url=url,
-        certificate=server.pki.certificate("server"),
-        key=server.pki.key("server"),
-        client_ca=server.pki.authority,
-    )
+    usual = {
+        "address": "127.0.0.1",
+        "port": port,
+        "database_url": f"sqlite:///{directory}/log.db",
+        "certificate": server.pki.certificate("server"),
+        "key": server.pki.key("server"),
+        "client_ca": server.pki.authority,
+    }
+    options = Options(**{**usual, **how})
+    await migrate(options.database_url)
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(run(options, stop, ready))
     starting = asyncio.create_task(ready.wait())

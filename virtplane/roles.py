@@ -26,7 +26,8 @@ class RoleError(VirtplaneError):
 
 async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Run the API server, after preparing all it needs."""
-    from apiserver.server import Options, run  # noqa: PLC0415 - a process loads its own role's code only
+    from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
+    from apiserver.server import Options, run  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
 
     pki = await prepare(settings)
@@ -37,8 +38,13 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         certificate=pki.certificate("server"),
         key=pki.key("server"),
         client_ca=pki.authority,
+        audit_log=Path(settings.audit_log) if settings.audit_log else None,
+        audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
     )
-    await run(options, stop, ready)
+    try:
+        await run(options, stop, ready)
+    except AuditPolicyError as error:
+        raise RoleError(str(error)) from error
 
 
 async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:

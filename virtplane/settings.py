@@ -67,6 +67,12 @@ def _names(_name: str, value: Any) -> tuple[str, ...]:
     return tuple(text for part in parts if (text := str(part).strip()))
 
 
+def _path(name: str, value: Any) -> str:
+    if value and not Path(str(value)).is_absolute():
+        raise SettingsError(f"{name} must be an absolute path; {value!r} is not")
+    return str(value)
+
+
 def _directories(name: str, value: Any) -> tuple[str, ...]:
     paths = _names(name, value)
     for path in paths:
@@ -113,6 +119,12 @@ class Settings:
     )
     image_registries_insecure: tuple[str, ...] = _setting(
         (), "registries (HOST:PORT) that are read over plain HTTP, with commas between them", _names
+    )
+    audit_log: str = _setting(
+        "", "the file that tells who did what through the API, one JSON document a line; empty for none", _path
+    )
+    audit_policy: str = _setting(
+        "", "an audit.k8s.io/v1 Policy that says how much of what; empty for all metadata but heartbeats", _path
     )
     log_level: str = _setting("info", "the least that is logged", _one_of("debug", "info", "warning", "error"))
     log_format: str = _setting(

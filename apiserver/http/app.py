@@ -3,19 +3,24 @@
 Authentication, authorization and error answers happen here, for every path alike.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
+from apiserver.audit import AuditLog
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS
+from apiserver.auth.authorization import ALWAYS_ALLOWED
 from apiserver.http import answers, verbs, watches
 from apiserver.http.api import API, CALLER, INFO, Api
+from apiserver.http.auditing import AUDIT_ID_HEADER, auditor, identify
 from apiserver.http.bodies import MAX_BODY_BYTES
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
+from apiserver.http.inflight import LIMIT, InFlight
 from apiserver.http.openapi import OpenApi
 from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
@@ -25,7 +30,9 @@ from apiserver.storage.contract import UnavailableError
 
 log = structlog.get_logger()
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+REQUEST_SECONDS = 60
+"""How long a request may take; kube-apiserver's ``--request-timeout``."""
+IN_FLIGHT = web.AppKey("in-flight", InFlight)
 
 
 class Dispatcher:
@@ -71,7 +78,7 @@ class Dispatcher:
 
 
 @web.middleware
-async def _errors(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every failure into a Status."""
     try:
         return await handler(request)
@@ -94,7 +101,7 @@ def _failure(error: StatusError) -> web.Response:
 
 
 @web.middleware
-async def _access(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Find out who asks for what, and whether they may."""
     api = request.app[API]
     info = parse(request.method, request.path, request.query)
@@ -109,11 +116,32 @@ async def _access(request: web.Request, handler: _Handler) -> web.StreamResponse
 
 
 @web.middleware
-async def _log_requests(request: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Bound how many requests are under way, and for how long each; watches and health checks apart."""
+    if request[INFO].verb == "watch" or request.path in ALWAYS_ALLOWED:
+        return await handler(request)
+    with request.app[IN_FLIGHT].counted(request[CALLER].name):
+        limit = asyncio.timeout(REQUEST_SECONDS)
+        try:
+            async with limit:
+                return await handler(request)
+        except TimeoutError as late:
+            if not limit.expired():
+                raise
+            raise errors.timed_out(f"the request was not answered within {REQUEST_SECONDS} s") from late
+
+
+@web.middleware
+async def _log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
-    response = await handler(request)
+    audit_id = identify(request)
+    with structlog.contextvars.bound_contextvars(audit_id=audit_id):
+        response = await handler(request)
+    if not response.prepared:
+        response.headers[AUDIT_ID_HEADER] = audit_id
     log.debug(
         "request",
+        audit_id=audit_id,
         method=request.method,
         path=request.path,
         code=response.status,
@@ -136,10 +164,15 @@ def _forbidden(caller: Caller, info: RequestInfo) -> StatusError:
     )
 
 
-def make_app(api: Api, health: Health, version: dict[str, str]) -> web.Application:
-    """Return the application that serves ``api``."""
-    app = web.Application(middlewares=[_log_requests, _errors, _access], client_max_size=MAX_BODY_BYTES)
+def make_app(
+    api: Api, health: Health, version: dict[str, str], *, audit: AuditLog | None = None, limit: int = LIMIT
+) -> web.Application:
+    """Return the application that serves ``api``, with at most ``limit`` requests under way at once."""
+    auditing = [auditor(audit)] if audit is not None else []
+    middlewares = [_log_requests, *auditing, _errors, _access, _bounded]
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[API] = api
+    app[IN_FLIGHT] = InFlight(limit)
     app[watches.STOPPING] = health.stopping
     app.router.add_route("*", "/{path:.*}", Dispatcher(api, health, version).__call__)
     return app

@@ -198,6 +198,11 @@ def unavailable(message: str, *, retry_after_seconds: int = 1) -> StatusError:
     return StatusError(503, "ServiceUnavailable", message, retry_after_seconds=retry_after_seconds)
 
 
+def too_many_requests(message: str, *, retry_after_seconds: int) -> StatusError:
+    """429: the caller has as many requests under way as it may have."""
+    return StatusError(429, "TooManyRequests", message, retry_after_seconds=retry_after_seconds)
+
+
 def timed_out(message: str, *, retry_after_seconds: int = 1) -> StatusError:
     """504: what the request waits for did not come in time."""
     return StatusError(504, "Timeout", message, retry_after_seconds=retry_after_seconds)

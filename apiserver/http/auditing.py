@@ -1,0 +1,100 @@
+"""Audit events of requests: an id for each, and what the policy wants to know about it.
+
+Source: Kubernetes' auditing; ``k8s.io/apiserver/pkg/endpoints/filters/audit.go``.
+"""
+
+import re
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from apiserver.audit import AuditLog, Level
+from apiserver.auth.attributes import RequestInfo
+from apiserver.http.api import CALLER, INFO
+from apiserver.machinery.resource import Caller
+
+AUDIT_ID_HEADER = "Audit-ID"
+"""A client may give its own, to find its request again; the answer always has one."""
+AUDIT_ID = web.RequestKey("audit-id", str)
+_USABLE_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+
+
+def identify(request: web.Request) -> str:
+    """Return the request's id: the client's, if that is a plain short word, or a new one."""
+    given = request.headers.get(AUDIT_ID_HEADER, "")
+    request[AUDIT_ID] = given if _USABLE_ID.fullmatch(given) else str(uuid.uuid4())
+    return request[AUDIT_ID]
+
+
+def auditor(audit: AuditLog) -> Middleware:
+    """Return the middleware that records requests as the log's policy says. It comes before all that may refuse one."""
+
+    @web.middleware
+    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
+        received = datetime.now(UTC)
+        response = await handler(request)
+        level = audit.policy.level(request[CALLER], request[INFO])
+        if level is not Level.NONE:
+            audit.record(await _event(request, response, level, received))
+        return response
+
+    return middleware
+
+
+async def _event(
+    request: web.Request, response: web.StreamResponse, level: Level, received: datetime
+) -> dict[str, Any]:
+    caller: Caller = request[CALLER]
+    asked: RequestInfo = request[INFO]
+    event = {
+        "kind": "Event",
+        "apiVersion": "audit.k8s.io/v1",
+        "level": level.word,
+        "auditID": request[AUDIT_ID],
+        "stage": "ResponseComplete",
+        "requestURI": request.path_qs,
+        "verb": asked.verb,
+        "user": {"username": caller.name, "groups": sorted(caller.groups)},
+        "sourceIPs": [request.remote] if request.remote else [],
+        "userAgent": request.headers.get("User-Agent", ""),
+        **({"objectRef": _reference(asked)} if asked.is_resource else {}),
+        "requestReceivedTimestamp": _micro_time(received),
+        "stageTimestamp": _micro_time(datetime.now(UTC)),
+        "responseStatus": {"metadata": {}, "code": response.status},
+    }
+    # A body that was refused unread is not waited for.
+    if level >= Level.REQUEST and request.body_exists and request.content.at_eof():
+        event["requestObject"] = _document(await request.read())
+    if level >= Level.REQUESTRESPONSE and isinstance(response, web.Response):
+        event["responseObject"] = _document(response.body)
+    return event
+
+
+def _reference(asked: RequestInfo) -> dict[str, str]:
+    named = {
+        "resource": asked.resource,
+        "namespace": asked.namespace,
+        "name": asked.name,
+        "apiGroup": asked.group,
+        "apiVersion": asked.version,
+        "subresource": asked.subresource,
+    }
+    return {name: value for name, value in named.items() if value}
+
+
+def _document(body: Any) -> Any:
+    """Return a body as it was meant: JSON as such, anything else by its size only."""
+    if not isinstance(body, bytes):
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {"bytes": len(body)}
+
+
+def _micro_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
