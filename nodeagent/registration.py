@@ -5,6 +5,7 @@ Source: Kubernetes' node heartbeats (a Lease every 10 s, the status only when it
 """
 
 import asyncio
+import contextlib
 from importlib.metadata import version
 from typing import Any
 
@@ -60,11 +61,14 @@ class Registration:
                 log.warning("cannot renew the node's lease, will retry", node=self._name, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
             else:
-                await self._sleep()
+                await self._until_due()
 
-    async def _sleep(self) -> None:
+    async def _until_due(self) -> None:
         """Wait until the Lease is to be renewed, or until libvirt comes or goes, which the Node tells at once."""
-        await asyncio.sleep(RENEW_SECONDS)
+        turn = self._hypervisor.lost if self._hypervisor.connected.is_set() else self._hypervisor.connected
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(RENEW_SECONDS):
+                await turn.wait()
 
     async def _renew(self) -> None:
         spec = {

@@ -36,12 +36,16 @@ class LibvirtHost:
         return self.libvirtd.directory
 
     def start(self) -> None:
+        self.spawn()
+        asyncio.run(self.libvirtd.wait_ready(READY_SECONDS))
+
+    def spawn(self) -> None:
+        """Start libvirtd without waiting. It ends with the thread that starts it, so that is to be the main one."""
         self.libvirtd.prepare()
-        # It ends with the tests, also when they are killed.
+        # Also when the tests are killed.
         bound = ["setpriv", "--pdeathsig", "TERM", "--", *self.wrapper, *self.libvirtd.command()]
         with (self.directory / "libvirtd.log").open("ab") as log:
             self.process = subprocess.Popen(bound, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        asyncio.run(self.libvirtd.wait_ready(READY_SECONDS))
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send libvirtd a signal and return its exit code."""

@@ -45,7 +45,7 @@ class Hypervisor:
         self.uri = uri
         self.connected = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._lost = asyncio.Event()
+        self.lost = asyncio.Event()
         self._connection: Any = None
         self._handlers: list[Handler] = []
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
@@ -191,7 +191,7 @@ class Hypervisor:
         except TimeoutError as error:
             raise HypervisorUnavailableError(f"libvirt did not answer within {seconds} s") from error
         except libvirt.libvirtError as error:
-            if self._lost.is_set() or self._connection is not connection:
+            if self.lost.is_set() or self._connection is not connection:
                 raise HypervisorUnavailableError(str(error)) from error
             if error.get_error_domain() == libvirt.VIR_FROM_RPC:
                 raise HypervisorUnavailableError(str(error)) from error
@@ -200,7 +200,7 @@ class Hypervisor:
     async def _stay_connected(self) -> None:
         delay = FIRST_BACKOFF_SECONDS
         while True:
-            self._lost.clear()
+            self.lost.clear()
             try:
                 await self._loop.run_in_executor(self._threads, self._connect)
             except libvirt.libvirtError as error:
@@ -212,7 +212,7 @@ class Hypervisor:
             log.info("connected to libvirt", uri=self.uri)
             self.connected.set()
             self._tell(None)
-            await self._lost.wait()
+            await self.lost.wait()
             self.connected.clear()
             log.warning("lost the connection to libvirt", uri=self.uri)
 
@@ -237,7 +237,7 @@ class Hypervisor:
             log.debug("closing a libvirt connection", error=str(error))
 
     def _closed(self, _connection: Any, _reason: int, _opaque: Any) -> None:
-        self._loop.call_soon_threadsafe(self._lost.set)
+        self._loop.call_soon_threadsafe(self.lost.set)
 
     def _lifecycle(self, _connection: Any, domain: Any, *_details: Any) -> None:
         self._loop.call_soon_threadsafe(self._tell, domain.name())

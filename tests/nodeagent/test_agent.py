@@ -161,6 +161,33 @@ async def test_the_node_is_registered_with_what_it_has(host: Host) -> None:
     assert int(node["status"]["capacity"]["cpu"]) == os.cpu_count()
 
 
+async def test_a_node_whose_libvirt_is_gone_is_not_ready_until_it_is_back(host: Host) -> None:
+    await host.start()
+    nodes, changed = Informer(host.client, NODE), asyncio.Event()
+    nodes.add_handler(lambda _old, _new: changed.set())
+    watching = asyncio.create_task(nodes.run())
+
+    async def until_ready_is(status: str) -> None:
+        async with asyncio.timeout(SECONDS):
+            while True:
+                changed.clear()
+                node = nodes.get(NODE_NAME)
+                ready = get_condition(node["status"]["conditions"], "Ready") if node is not None else None
+                if ready is not None and ready["status"] == status:
+                    return
+                await changed.wait()
+
+    try:
+        await until_ready_is("True")
+        await asyncio.to_thread(host.libvirt.end, signal.SIGKILL)
+        await until_ready_is("False")
+        host.libvirt.spawn()
+        await until_ready_is("True")
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
 async def test_an_instance_runs_and_its_deletion_leaves_nothing(host: Host) -> None:
     await host.start()
     created = await host.bind("plain", terminationGracePeriodSeconds=0)
