@@ -1,7 +1,9 @@
 """Every setting of the product: one dataclass; flags before environment before file before default."""
 
 import dataclasses
+import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,10 +13,16 @@ import yaml
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from apiserver.machinery.objectmeta import subdomain_problem
+from apiserver.machinery.resource import NODE_PREFIX
 from virtplane.errors import VirtplaneError
 
 ENVIRONMENT_PREFIX = "VIRTPLANE_"
 FILE_NAME = "config.yaml"
+HOME = "~/.virtplane"
+DATABASES = ("sqlite", "postgresql", "postgres")
+LONGEST_NODE_NAME = 64 - len(NODE_PREFIX)
+"""A certificate names an agent after its node, in at most 64 characters (RFC 5280, ub-common-name)."""
 
 
 class SettingsError(VirtplaneError):
@@ -27,6 +35,42 @@ Reader = Callable[[str, Any], Any]
 
 def _text(_name: str, value: Any) -> str:
     return str(value)
+
+
+def _home(name: str, value: Any) -> str:
+    try:
+        Path(str(value)).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{name} is {value!r}, and no such user's directory is known: use an absolute path"
+        ) from error
+    return str(value or HOME)
+
+
+def _address(name: str, value: Any) -> str:
+    text = str(value)
+    try:
+        ipaddress.ip_address(text)
+    except ValueError as error:
+        if subdomain_problem(text.lower()):
+            raise SettingsError(f"{name} must be an IP address or a host name; it is {value!r}") from error
+    return text
+
+
+def _node_name(name: str, value: Any) -> str:
+    text = str(value)
+    if len(text) > LONGEST_NODE_NAME or subdomain_problem(text):
+        raise SettingsError(
+            f"{name} must have at most {LONGEST_NODE_NAME} lower-case letters, digits, '-' and '.', beginning and "
+            f"ending with a letter or digit; it is {value!r}"
+        )
+    return text
+
+
+def own_name() -> str:
+    """Return this host's name as far as a node can have it."""
+    possible = re.sub(r"[^a-z0-9.-]+", "-", os.uname().nodename.lower())
+    return possible[:LONGEST_NODE_NAME].strip("-.") or "localhost"
 
 
 def _port(name: str, value: Any) -> int:
@@ -42,9 +86,11 @@ def _port(name: str, value: Any) -> int:
 def _database_url(name: str, value: Any) -> str:
     try:
         url = make_url(str(value)) if value else None
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         # The value itself is not repeated: it may hold a password.
         raise SettingsError(f"{name} must look like sqlite:////PATH or postgresql://USER@HOST/NAME") from error
+    if url is not None and url.get_backend_name() not in DATABASES:
+        raise SettingsError(f"{name} must begin with sqlite: or postgresql:, not {url.get_backend_name()}:")
     if url is not None and url.get_backend_name() == "sqlite" and not (url.database or "").startswith("/"):
         # Each process has its own idea of where a relative path begins.
         raise SettingsError(f"{name} needs an absolute path: four slashes, as in sqlite:////PATH")
@@ -91,13 +137,13 @@ def _setting(default: Any, text: str, read: Reader = _text) -> Any:
 class Settings:
     """All settings. Empty strings stand for a default that follows from ``home`` or from this host."""
 
-    home: str = _setting("~/.virtplane", "the directory that holds all state")
-    address: str = _setting("127.0.0.1", "the IP address that the server listens on")
+    home: str = _setting(HOME, "the directory that holds all state", _home)
+    address: str = _setting("127.0.0.1", "the IP address that the server listens on", _address)
     port: int = _setting(8443, "the port that the server listens on", _port)
     database_url: str = _setting(
         "", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home", _database_url
     )
-    node_name: str = _setting(os.uname().nodename.lower(), "the name of this host as a node")
+    node_name: str = _setting(own_name(), "the name of this host as a node", _node_name)
     libvirt_uri: str = _setting(
         "", "the libvirt that runs the guests; empty for the host's libvirtd where one answers, else a private one"
     )
@@ -150,7 +196,8 @@ class Settings:
             variable = ENVIRONMENT_PREFIX + name.upper()
             if name not in chosen and variable in environment:
                 chosen[name] = environment[variable]
-        for name, value in _read_file(Path(chosen.get("home", cls().home)).expanduser() / FILE_NAME).items():
+        home = Path(_home("home", chosen.get("home", HOME))).expanduser()
+        for name, value in _read_file(home / FILE_NAME).items():
             if name not in names:
                 raise SettingsError(f"{FILE_NAME}: {name!r} is no setting; known are {', '.join(sorted(names))}")
             if name == "home":
@@ -178,7 +225,7 @@ class Settings:
 
 def _read_file(path: Path) -> dict[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text())
+        content = yaml.safe_load(path.read_bytes())
     except FileNotFoundError:
         return {}
     except yaml.YAMLError as error:

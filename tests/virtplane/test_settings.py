@@ -1,19 +1,20 @@
 """Where settings come from, and what is said of bad ones."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from virtplane.cli import main
-from virtplane.settings import Settings, SettingsError
+from virtplane.settings import Settings, SettingsError, own_name
 
 
 def test_flags_beat_environment_beats_file_beats_default(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("port: 1\naddress: 10.0.0.1\nnode_name: filed\n")
     environment = {"VIRTPLANE_HOME": str(tmp_path), "VIRTPLANE_PORT": "2", "VIRTPLANE_ADDRESS": "10.0.0.2"}
-    settings = Settings.load({"port": "3", "address": None}, environment)
-    assert (settings.port, settings.address, settings.node_name) == (3, "10.0.0.2", "filed")
-    assert settings.database == f"sqlite:///{tmp_path}/virtplane.db"
+    loaded = Settings.load({"port": "3", "address": None}, environment)
+    assert (loaded.port, loaded.address, loaded.node_name) == (3, "10.0.0.2", "filed")
+    assert loaded.database == f"sqlite:///{tmp_path}/virtplane.db"
 
 
 def test_a_password_is_never_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -44,12 +45,43 @@ def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     ("flags", "words"),
-    [({"port": "x"}, "whole number"), ({"port": "70000"}, "65535"), ({"database_url": "hunter2"}, "must look like")],
+    [
+        ({"port": "x"}, "whole number"),
+        ({"port": "70000"}, "65535"),
+        ({"database_url": "hunter2"}, "must look like"),
+        ({"database_url": "postgresql://me:hunter2@db:port/x"}, "must look like"),
+        ({"database_url": "mysql://me:hunter2@db/x"}, "must begin with sqlite: or postgresql:"),
+        ({"home": "~nobody-has-this-name/x"}, "use an absolute path"),
+        ({"address": ""}, "must be an IP address or a host name"),
+        ({"address": "a b"}, "must be an IP address or a host name"),
+        ({"node_name": "My Host"}, "node_name must have"),
+        ({"node_name": "n" * 53}, "at most 52"),
+    ],
 )
 def test_a_bad_setting_is_named_and_never_repeats_a_secret(tmp_path: Path, flags: dict[str, str], words: str) -> None:
     with pytest.raises(SettingsError, match=words) as refused:
         Settings.load({"home": str(tmp_path), **flags}, {})
     assert "hunter2" not in str(refused.value)
+
+
+def test_an_empty_home_is_the_default_one_and_not_the_working_directory() -> None:
+    assert Settings.load({}, {"VIRTPLANE_HOME": ""}).directory == Path("~/.virtplane").expanduser()
+
+
+@pytest.mark.parametrize(
+    ("host", "node"),
+    [("One", "one"), ("my_host", "my-host"), ("n" * 60, "n" * 52), ("(none)", "none"), ("_", "localhost")],
+)
+def test_any_host_name_makes_a_name_that_a_node_can_have(monkeypatch: pytest.MonkeyPatch, host: str, node: str) -> None:
+    monkeypatch.setattr("os.uname", lambda: SimpleNamespace(nodename=host))
+    assert own_name() == node
+    assert Settings.load({"node_name": node}, {}).node_name == node
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_bytes(b"\xff\x00\xfe")
+    with pytest.raises(SettingsError, match="is not valid YAML"):
+        Settings.load({"home": str(tmp_path)}, {})
 
 
 def test_an_unknown_setting_in_the_file_is_refused(tmp_path: Path) -> None:
@@ -88,6 +120,6 @@ def test_a_list_is_the_same_from_a_flag_and_from_the_file(tmp_path: Path) -> Non
 
 
 def test_a_child_with_our_environment_has_our_settings(tmp_path: Path) -> None:
-    settings = Settings.load({"home": str(tmp_path), "port": "9", "image_directories": "/a,/b"}, {})
+    loaded = Settings.load({"home": str(tmp_path), "port": "9", "image_directories": "/a,/b"}, {})
     (tmp_path / "config.yaml").write_text("port: 10\nnode_name: other\n")
-    assert Settings.load({}, settings.environment()) == settings
+    assert Settings.load({}, loaded.environment()) == loaded
