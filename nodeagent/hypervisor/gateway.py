@@ -5,6 +5,7 @@ cares asks what is true now.
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -47,6 +48,8 @@ class Hypervisor:
         self._loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
         self._connection: Any = None
+        self._connecting = threading.Lock()
+        self._ended = False
         self._handlers: list[Handler] = []
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
 
@@ -63,7 +66,7 @@ class Hypervisor:
         finally:
             staying.cancel()
             await asyncio.gather(staying, return_exceptions=True)
-            await asyncio.to_thread(hypervisor._close)
+            await asyncio.to_thread(hypervisor._end)
             hypervisor._threads.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(events.stop)
 
@@ -217,13 +220,22 @@ class Hypervisor:
             log.warning("lost the connection to libvirt", uri=self.uri)
 
     def _connect(self) -> None:
-        self._close()
-        connection = libvirt.open(self.uri)
-        connection.registerCloseCallback(self._closed, None)
-        connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
-        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
-        connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, self._lifecycle, None)
-        self._connection = connection
+        with self._connecting:
+            self._close()
+            if self._ended:
+                return
+            connection = libvirt.open(self.uri)
+            connection.registerCloseCallback(self._closed, None)
+            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+            connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
+            connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, self._lifecycle, None)
+            self._connection = connection
+
+    def _end(self) -> None:
+        """Close for good: also a connection that a thread, whose task was cancelled, is just about to open."""
+        with self._connecting:
+            self._ended = True
+            self._close()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
