@@ -33,20 +33,21 @@ class Schema:
         """The published name, such as ``io.kubevirt.v1.VirtualMachine``."""
         self.document = definitions[name]
         """The OpenAPI v3 schema of the kind, with references to ``#/components/schemas/…``."""
-        self._root = compiler.root(name)
+        self.root = compiler.root(name)
+        """The kind, compiled for walking objects."""
         self._validator = Validator(name, definitions)
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
         """Drop unknown fields from ``obj``; return their paths, such as ``spec.disks[0].foo``."""
-        return self._root.prune(obj)
+        return self.root.prune(obj)
 
     def apply_defaults(self, obj: dict[str, Any]) -> None:
         """Set absent fields that have a default, and drop nulls of fields that are not nullable, in place."""
-        self._root.apply_defaults(obj)
+        self.root.apply_defaults(obj)
 
     def validate(self, obj: dict[str, Any]) -> list[FieldError]:
         """Return everything in ``obj`` that breaks the schema."""
-        return [*self._validator.errors(obj), *self._root.duplicates(obj, "")]
+        return [*self._validator.errors(obj), *self.root.duplicates(obj, "")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,16 @@ class Node:
     """The properties that have a default, with it."""
     list_keys: tuple[str, ...] | None = None
     """The keys that tell the items of a ``map`` list apart; empty for a ``set``; None for other lists."""
+    atomic: bool = False
+    """True for a map that has one owner as a whole (``x-kubernetes-map-type: atomic``)."""
+    patch_merge_key: str = ""
+    """The key by which a strategic merge patch finds the items of a list."""
+    patch_strategies: frozenset[str] = frozenset()
+    """``merge``, ``replace``, ``retainKeys``: how a strategic merge patch changes the value."""
+
+    def field(self, name: str) -> "Node":
+        """Return the node of a field of this object or a value of this map."""
+        return self.properties.get(name) or self.values or UNTYPED
 
     def prune(self, value: Any) -> list[str]:
         """Drop what the schema does not know from ``value``; return the dropped paths, relative to it."""
@@ -94,6 +104,10 @@ class Node:
                     yield from self.items.duplicates(each, f"{path}[{i}]")
 
 
+UNTYPED = Node(preserve=True)
+"""Any JSON: maps of separate fields, lists as a whole (structured-merge-diff's deduced type)."""
+
+
 class Compiler:
     """Turns published schemas into nodes; every schema becomes a node once."""
 
@@ -130,6 +144,9 @@ class Compiler:
         node.nullable = schema.get("nullable", False)
         node.default = schema.get("default")
         node.list_keys = _list_keys(schema)
+        node.atomic = schema.get("x-kubernetes-map-type") == "atomic"
+        node.patch_merge_key = schema.get("x-kubernetes-patch-merge-key", "")
+        node.patch_strategies = frozenset(filter(None, schema.get("x-kubernetes-patch-strategy", "").split(",")))
         if schema.get("x-kubernetes-embedded-resource"):
             for key in _RESOURCE_FIELDS:
                 node.properties.setdefault(key, Node(preserve=True))
