@@ -10,36 +10,23 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from apiserver.http import openapi_paths, openapi_protobuf, openapi_v2
 from apiserver.http.answers import json
-from apiserver.http.negotiation import accepted
+from apiserver.http.negotiation import JSON, accepted
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 
-_V3_REFERENCES, _V2_REFERENCES = b"#/components/schemas/", b"#/definitions/"
-_METHODS = {
-    "list": "get",
-    "get": "get",
-    "create": "post",
-    "update": "put",
-    "patch": "patch",
-    "delete": "delete",
-    "deletecollection": "delete",
+PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+_V2_FORMS = {
+    JSON: JSON,
+    "application/*": JSON,
+    "*/*": JSON,
+    PROTOBUF: PROTOBUF,
+    # All that kubectl asks for, before 1.32 and since; the at sign is not allowed there, so no answer has it.
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf": PROTOBUF,
 }
-_PATCH_TYPES = ("application/json-patch+json", "application/merge-patch+json")
-_WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "pretty")
-_LIST_PARAMETERS = (
-    "allowWatchBookmarks",
-    "continue",
-    "fieldSelector",
-    "labelSelector",
-    "limit",
-    "resourceVersion",
-    "resourceVersionMatch",
-    "sendInitialEvents",
-    "timeoutSeconds",
-    "watch",
-)
+"""What is sent to clients that accept a media type."""
 
 
 class OpenApi:
@@ -75,12 +62,12 @@ class OpenApi:
         return _answer(request, body, digest, headers)
 
     def v2(self, request: web.Request) -> web.Response:
-        """Answer ``/openapi/v2`` as JSON. Raises 406 for clients that take only protobuf."""
-        media_types = accepted(request.headers.get("Accept", ""))
-        if not any(media.name in ("application/json", "application/*", "*/*") for media in media_types):
-            raise errors.not_acceptable(["application/json"])
-        body, digest = self._built("v2", self._build_v2)
-        return _answer(request, body, digest, {"Vary": "Accept"})
+        """Answer ``/openapi/v2``, as JSON or as protobuf. Raises 406."""
+        for media in accepted(request.headers.get("Accept", "")):
+            if form := _V2_FORMS.get(media.name):
+                body, digest = self._built(form, self._build_v2 if form == JSON else self._build_v2_protobuf)
+                return _answer(request, body, digest, {"Vary": "Accept"}, form)
+        raise errors.not_acceptable([JSON, PROTOBUF])
 
     def _v3(self, root: str) -> tuple[bytes, str]:
         return self._built(root, lambda: self._build_v3(root))
@@ -92,76 +79,30 @@ class OpenApi:
         return self._documents[name]
 
     def _build_v3(self, root: str) -> bytes:
-        paths: dict[str, Any] = {}
-        for resource, version in self._served[root]:
-            paths |= _paths(root, resource, version)
-        components = {"schemas": self._definitions(root)}
-        return orjson.dumps({"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components})
-
-    def _definitions(self, root: str) -> dict[str, Any]:
-        resource, version = self._served[root][0]
-        return self._catalogue.definitions(resource.group, version)
+        return orjson.dumps(self._v3_document(root))
 
     def _build_v2(self) -> bytes:
-        definitions: dict[str, Any] = {}
-        for root in self._served:
-            definitions |= self._definitions(root)
-        content = {"swagger": "2.0", "info": self._info, "paths": {}, "definitions": definitions}
-        return orjson.dumps(content).replace(_V3_REFERENCES, _V2_REFERENCES)
+        return orjson.dumps(self._v2_document())
+
+    def _build_v2_protobuf(self) -> bytes:
+        return openapi_protobuf.encode(self._v2_document())
+
+    def _v3_document(self, root: str) -> dict[str, Any]:
+        paths: dict[str, Any] = {}
+        for resource, version in self._served[root]:
+            paths |= openapi_paths.paths(root, resource, version)
+        resource, version = self._served[root][0]
+        components = {"schemas": self._catalogue.definitions(resource.group, version)}
+        return {"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components}
+
+    def _v2_document(self) -> dict[str, Any]:
+        return openapi_v2.swagger(self._info, (self._v3_document(root) for root in self._served))
 
 
-def _answer(request: web.Request, body: bytes, digest: str, headers: dict[str, str]) -> web.Response:
+def _answer(
+    request: web.Request, body: bytes, digest: str, headers: dict[str, str], content_type: str = JSON
+) -> web.Response:
     headers["ETag"] = f'"{digest}"'
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return web.Response(status=304, headers=headers)
-    return web.Response(body=body, content_type="application/json", headers=headers)
-
-
-def _paths(root: str, resource: Resource, version: str) -> dict[str, Any]:
-    collection = (
-        f"/{root}/namespaces/{{namespace}}/{resource.plural}" if resource.namespaced else f"/{root}/{resource.plural}"
-    )
-    item = f"{collection}/{{name}}"
-    reference = {"$ref": f"#/components/schemas/{resource.version(version).schema.name}"}
-
-    def operations(*verbs: str) -> dict[str, Any]:
-        return {_METHODS[verb]: _operation(resource, version, verb, reference) for verb in verbs}
-
-    paths = {
-        collection: operations("deletecollection", "list", "create") | _parameters(resource, named=False),
-        item: operations("get", "update", "patch", "delete") | _parameters(resource, named=True),
-    }
-    if resource.has_status:
-        paths[f"{item}/status"] = operations("get", "update", "patch") | _parameters(resource, named=True)
-    return paths
-
-
-def _parameters(resource: Resource, *, named: bool) -> dict[str, Any]:
-    names = [*(["namespace"] if resource.namespaced else []), *(["name"] if named else [])]
-    return {
-        "parameters": [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    }
-
-
-def _operation(resource: Resource, version: str, verb: str, reference: dict[str, Any]) -> dict[str, Any]:
-    content = {"application/json": {"schema": reference}}
-    names = _LIST_PARAMETERS if verb in ("list", "deletecollection") else _WRITE_PARAMETERS if verb != "get" else ()
-    operation: dict[str, Any] = {
-        "operationId": f"{verb}{resource.group.title().replace('.', '')}{version.title()}{resource.kind}",
-        "parameters": [{"name": name, "in": "query", "schema": {"type": "string"}} for name in names],
-        "responses": {"200": {"description": "OK", "content": content}},
-        "x-kubernetes-action": {"create": "post", "update": "put"}.get(verb, verb),
-        "x-kubernetes-group-version-kind": {
-            "group": resource.group,
-            "version": version,
-            "kind": resource.kind,
-        },
-    }
-    if verb in ("create", "update"):
-        operation["requestBody"] = {"required": True, "content": content}
-    if verb == "patch":
-        operation["requestBody"] = {
-            "required": True,
-            "content": {each: {"schema": {}} for each in _PATCH_TYPES},
-        }
-    return operation
+    return web.Response(body=body, content_type=content_type, headers=headers)
