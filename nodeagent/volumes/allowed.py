@@ -12,7 +12,11 @@ def resolve_below(path: Path, directories: Iterable[Path]) -> Path | None:
     """
     if not path.is_absolute() or "\0" in str(path):
         return None
-    resolved = path.resolve()
+    try:
+        resolved = path.resolve()
+    except RuntimeError:
+        # Python's word, before 3.13, for links that lead in a circle.
+        return None
     for directory in directories:
         parent = directory.resolve()
         if resolved != parent and resolved.is_relative_to(parent):

@@ -27,7 +27,10 @@ async def _base(source: dict[str, Any], images: ImageStore) -> Path:
     """The read-only disk in the unpacked image."""
     refuse_pull_secret(source)
     path = source.get("path")
-    wanted = Wanted.files([path]) if path else Wanted.disks()
+    try:
+        wanted = Wanted.files([path]) if path else Wanted.disks()
+    except ValueError as error:
+        raise VolumeError("InvalidContainerDisk", f"containerDisk.path: {error}", retryable=False) from error
     tree = await images.fetch(source["image"], wanted, source.get("imagePullPolicy"))
     if path:
         return tree.joinpath(*wanted.paths)

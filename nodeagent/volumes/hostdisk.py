@@ -1,6 +1,7 @@
 """hostDisk: a raw disk file of the node, below directories that an administrator allows."""
 
 import asyncio
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,23 @@ async def prepare(name: str, source: dict[str, Any], allowed: Sequence[Path]) ->
 
 
 async def _create(name: str, source: dict[str, Any], path: Path) -> None:
-    """Make a sparse file; VolumeError when the type does not say so or the directory is missing."""
+    """Make a sparse file for its owner only; VolumeError when the type does not say so or it cannot be made."""
     if source.get("type") != "DiskOrCreate":
         message = f"{path} does not exist on this node: create it, or use the type DiskOrCreate with a capacity"
         raise VolumeError("HostDiskMissing", message, retryable=True)
     size = positive_size(source.get("capacity", ""), f"{name}.hostDisk.capacity")
 
     def write() -> None:
-        # Not "w": if somebody was faster, theirs is used; a link that appeared meanwhile is not followed.
-        with path.open("xb") as file:
-            file.truncate(size)
+        # Exclusively: if somebody was faster, theirs is used; a link that appeared meanwhile is not followed.
+        made = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.truncate(made, size)
+        except OSError:
+            # Else the next attempt would take the empty file for the disk.
+            path.unlink()
+            raise
+        finally:
+            os.close(made)
 
     try:
         await asyncio.to_thread(write)

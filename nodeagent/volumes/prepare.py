@@ -10,7 +10,7 @@ from typing import Any
 from nodeagent.volumes import cloudinit, containerdisk, emptydisk, hostdisk, kernelboot
 from nodeagent.volumes.cloudinit import Secrets
 from nodeagent.volumes.images import ImageStore
-from nodeagent.volumes.prepared import PreparedDisk, PreparedKernel, PreparedVolumes, VolumeError
+from nodeagent.volumes.prepared import PreparedDisk, PreparedKernel, PreparedVolumes, VolumeError, refusals_told
 
 _SAFE_NAME = re.compile(r"[a-z0-9A-Z](?:[a-z0-9A-Z-]{0,251}[a-z0-9A-Z])?")
 
@@ -40,14 +40,16 @@ class Volumes:
             VolumeError: The first that failed; the others are finished or undone before it is raised.
         """
         workspace = self._workspace(vmi["metadata"]["uid"])
-        await asyncio.to_thread(_make, workspace)
+        with refusals_told("the directory of the guest"):
+            await asyncio.to_thread(_make, workspace)
         spec = vmi["spec"]
         kernel_boot = spec.get("domain", {}).get("firmware", {}).get("kernelBoot", {})
         try:
             async with asyncio.TaskGroup() as group:
                 kernel = group.create_task(self._kernel(kernel_boot))
                 disks = [
-                    group.create_task(self._disk(volume, vmi, workspace, secrets)) for volume in spec.get("volumes", [])
+                    group.create_task(self._volume(volume, vmi, workspace, secrets))
+                    for volume in spec.get("volumes", [])
                 ]
         except BaseExceptionGroup as failures:
             # Not `except*`: what is raised there comes out as a group again.
@@ -64,7 +66,14 @@ class Volumes:
             await asyncio.to_thread(shutil.rmtree, workspace)
 
     async def _kernel(self, kernel_boot: dict[str, Any]) -> PreparedKernel | None:
-        return await kernelboot.prepare(kernel_boot, self._images)
+        with refusals_told("kernelBoot"):
+            return await kernelboot.prepare(kernel_boot, self._images)
+
+    async def _volume(
+        self, volume: dict[str, Any], vmi: dict[str, Any], workspace: Path, secrets: Secrets
+    ) -> PreparedDisk:
+        with refusals_told(f"the volume {volume['name']}"):
+            return await self._disk(volume, vmi, workspace, secrets)
 
     async def _disk(
         self, volume: dict[str, Any], vmi: dict[str, Any], workspace: Path, secrets: Secrets

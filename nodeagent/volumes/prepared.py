@@ -1,5 +1,7 @@
 """What preparing volumes yields: files for the domain XML, or an error for the VMI's status."""
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,15 @@ class VolumeError(Exception):
         self.reason = reason
         self.message = message
         self.retryable = retryable
+
+
+@contextmanager
+def refusals_told(what: str) -> Generator[None, None, None]:
+    """Make a refusal of the operating system, such as a full disk, a VolumeError that says ``what`` was prepared."""
+    try:
+        yield
+    except OSError as error:
+        raise VolumeError("VolumeNotPrepared", f"{what} cannot be prepared: {error}", retryable=True) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,11 +46,12 @@ async def describe(path: Path) -> dict[str, Any]:
 async def create(path: Path, *, size: int | None = None, backing: tuple[Path, str] | None = None) -> None:
     """Make the qcow2 image ``path`` of ``size`` bytes, or over a backing file with its format.
 
-    It appears under its name only when it is complete.
+    It appears under its name only when it is complete, and is readable by its owner only, as guests write to it.
     """
     unfinished = path.with_name(f".{path.name}.new")
     options = ["-b", str(backing[0]), "-F", backing[1]] if backing else []
     await qemu_img("create", "-q", "-f", "qcow2", *options, str(unfinished), *([str(size)] if size else []))
+    await asyncio.to_thread(unfinished.chmod, 0o600)
     await asyncio.to_thread(unfinished.replace, path)
 
 
@@ -66,11 +67,13 @@ async def qemu_img(*arguments: str) -> bytes:
     try:
         async with asyncio.timeout(QEMU_IMG_SECONDS):
             out, complaint = await process.communicate()
-    except BaseException:
+    except TimeoutError as error:
+        message = f"qemu-img {arguments[0]} did not end within {QEMU_IMG_SECONDS} s"
+        raise VolumeError("VolumeNotPrepared", message, retryable=True) from error
+    finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
-        raise
     if process.returncode != 0:
         text = complaint.decode(errors="replace").strip()
         raise VolumeError("InvalidDiskImage", f"qemu-img {arguments[0]} failed: {text}", retryable=False)

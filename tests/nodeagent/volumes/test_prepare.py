@@ -107,3 +107,48 @@ async def test_an_unknown_volume_source_names_what_is_supported(volumes: Volumes
 async def test_an_impossible_capacity_names_its_field(volumes: Volumes, capacity: str) -> None:
     with pytest.raises(VolumeError, match=r"scratch\.emptyDisk\.capacity"):
         await volumes.prepare(vmi({"name": "scratch", "emptyDisk": {"capacity": capacity}}), {})
+
+
+async def test_a_host_disk_that_cannot_be_made_leaves_no_empty_file_behind(tmp_path: Path, volumes: Volumes) -> None:
+    host = {
+        "path": str(tmp_path / "host/d.img"),
+        "type": "DiskOrCreate",
+        "capacity": "7Ei",
+    }  # more than file systems take
+    for _ in range(2):
+        with pytest.raises(VolumeError, match="cannot be created"):
+            await volumes.prepare(vmi({"name": "h", "hostDisk": host}), {})
+    assert not (tmp_path / "host/d.img").exists()
+
+
+async def test_disks_that_guests_write_are_for_their_owner_only(tmp_path: Path, volumes: Volumes) -> None:
+    host = {"path": str(tmp_path / "host/d.img"), "type": "DiskOrCreate", "capacity": "2Mi"}
+    spec = vmi({"name": "e", "emptyDisk": {"capacity": "1Mi"}}, {"name": "h", "hostDisk": host})
+    disks = (await volumes.prepare(spec, {})).disks
+    assert {name: disk.path.stat().st_mode & 0o077 for name, disk in disks.items()} == {"e": 0, "h": 0}
+
+
+async def test_a_path_that_climbs_out_of_an_image_is_told(volumes: Volumes) -> None:
+    with pytest.raises(VolumeError, match=r"containerDisk\.path") as caught:
+        await volumes.prepare(vmi({"name": "r", "containerDisk": {"image": "x", "path": "/../etc/passwd"}}), {})
+    assert not caught.value.retryable
+
+
+async def test_links_in_a_circle_lead_nowhere(tmp_path: Path, volumes: Volumes) -> None:
+    (tmp_path / "host/circle").symlink_to(tmp_path / "host/circle")
+    with pytest.raises(VolumeError):
+        await volumes.prepare(vmi({"name": "h", "hostDisk": {"path": f"{tmp_path}/host/circle/d", "type": "Disk"}}), {})
+
+
+async def test_what_the_operating_system_refuses_is_told_with_the_volume(tmp_path: Path, volumes: Volumes) -> None:
+    too_long = f"{tmp_path}/host/{'x' * 300}"
+    with pytest.raises(VolumeError, match=r"the volume h cannot be prepared: .*too long"):
+        await volumes.prepare(vmi({"name": "h", "hostDisk": {"path": too_long, "type": "Disk"}}), {})
+
+
+async def test_a_directory_that_cannot_be_made_is_told_and_worth_waiting_for(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("no directory can be made below a file")
+    volumes = Volumes(tmp_path / "run", ImageStore(tmp_path / "images", []))
+    with pytest.raises(VolumeError, match="the directory of the guest cannot be prepared") as caught:
+        await volumes.prepare(vmi({"name": "e", "emptyDisk": {"capacity": "1Mi"}}), {})
+    assert caught.value.retryable
