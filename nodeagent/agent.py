@@ -95,6 +95,7 @@ async def _node(options: Options, hypervisor: Hypervisor, node: Object, *, kvm: 
     user = qemu_user(capabilities)
     guests = options.directory / "guests"
     images = ImageStore(options.images, options.image_directories, insecure_registries=options.insecure_registries)
+    await images.discard_unfinished()
     volumes = Volumes(guests, images, options.host_disk_directories)
     workspaces = Workspaces(guests, volumes, images.unpacked, user)
     await workspaces.open()

@@ -3,14 +3,19 @@
 import asyncio
 from collections.abc import Collection
 from pathlib import Path
+from uuid import UUID
+
+import structlog
 
 from kube.objects import Object
 from nodeagent.hypervisor.passage import let_pass, let_write
 from nodeagent.volumes.cloudinit import Secrets
 from nodeagent.volumes.prepare import Volumes
-from nodeagent.volumes.prepared import PreparedVolumes
+from nodeagent.volumes.prepared import PreparedVolumes, refusals_told
 
 RUNTIME = "run"
+
+log = structlog.get_logger(__name__)
 
 
 class Workspaces:
@@ -42,7 +47,8 @@ class Workspaces:
         await self.open()
         prepared = await self._volumes.prepare(instance, secrets)
         runtime = self._root / instance["metadata"]["uid"] / RUNTIME
-        await asyncio.to_thread(runtime.mkdir, mode=0o700, exist_ok=True)
+        with refusals_told("the directory of the guest"):
+            await asyncio.to_thread(runtime.mkdir, mode=0o700, exist_ok=True)
         if self._qemu_user is not None:
             await let_write(runtime, self._qemu_user)
         return prepared, runtime
@@ -52,8 +58,19 @@ class Workspaces:
         await self._volumes.discard(uid)
 
     async def discard_others(self, keep: Collection[str]) -> None:
-        """Remove the directories of all guests but those in ``keep``."""
-        found = await asyncio.to_thread(lambda: [each.name for each in self._root.iterdir()])
+        """Remove the directories of all guests but those in ``keep``; what is not a guest's is left alone."""
+        found = await asyncio.to_thread(lambda: [each.name for each in self._root.iterdir() if _is_of_guest(each)])
         for uid in found:
             if uid not in keep:
-                await self.discard(uid)
+                try:
+                    await self.discard(uid)
+                except OSError as error:
+                    log.warning("cannot remove what an old guest left behind", uid=uid, error=str(error))
+
+
+def _is_of_guest(path: Path) -> bool:
+    """Tell a guest's directory, whose name is a uid, from ``lost+found`` and from what a person put beside it."""
+    try:
+        return path.name == str(UUID(path.name)) and path.is_dir() and not path.is_symlink()
+    except ValueError:
+        return False

@@ -32,6 +32,7 @@ from nodeagent.volumes.unpack import Wanted, unpack_layer
 IMAGE_LIMIT = 256 * 1024**3  # bytes that are unpacked of one layer, at most
 
 _SCHEMES = ("oci:", "oci-archive:")
+_UNFINISHED = ".unpacking-"
 
 
 class ImageStore:
@@ -63,6 +64,11 @@ class ImageStore:
         self._tls = tls
         self._limit = limit
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+
+    async def discard_unfinished(self) -> None:
+        """Remove what earlier processes had begun to unpack; to be called before the first fetch."""
+        for each in await asyncio.to_thread(lambda: list(self.unpacked.glob(f"{_UNFINISHED}*"))):
+            await asyncio.to_thread(shutil.rmtree, each, ignore_errors=True)
 
     async def fetch(self, image: str, wanted: Wanted, pull_policy: str | None = None) -> Path:
         """Return the directory that holds the ``wanted`` files of ``image``, at their paths in the image.
@@ -147,7 +153,7 @@ class ImageStore:
             return tree
         await asyncio.to_thread(tree.parent.mkdir, parents=True, exist_ok=True)
         layers = await manifest.layers(source, root)
-        scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=".unpacking-", dir=tree.parent))
+        scratch = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix=_UNFINISHED, dir=tree.parent))
         try:
             unfinished = scratch / "tree"
             await asyncio.to_thread(unfinished.mkdir)

@@ -193,3 +193,15 @@ async def test_never_says_where_it_looked(tmp_path: Path) -> None:
     with pytest.raises(VolumeError, match="imagePullPolicy is Never") as caught:
         await ImageStore(tmp_path, []).fetch("nothing", Wanted.disks(), "Never")
     assert caught.value.reason == "ErrImageNeverPull"
+
+
+async def test_what_a_killed_agent_had_begun_to_unpack_goes_and_images_stay(
+    tmp_path: Path, image: Any, make_layer: Any
+) -> None:
+    store = ImageStore(tmp_path, [])
+    await store.discard_unfinished()
+    image(make_layer({"disk/a.img": CONTENT})).write(store.layout, "x")
+    tree = await store.fetch("x", Wanted.disks())
+    (store.unpacked / ".unpacking-abc/tree").mkdir(parents=True)
+    await store.discard_unfinished()
+    assert list(store.unpacked.iterdir()) == [tree]
