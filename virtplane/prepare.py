@@ -30,13 +30,13 @@ async def prepare(settings: Settings) -> Pki:
 
 
 async def migrate_database(settings: Settings) -> None:
-    """Bring the database to this version. Raises PrepareError when it cannot be reached, and OSError."""
+    """Bring the database to this version. Raises PrepareError when it cannot be used, and OSError."""
     Home.of(settings).make()
     _keep_private(settings.database)
     try:
         await migrate(settings.database)
     except UnavailableError as error:
-        raise PrepareError(str(error)) from error
+        raise PrepareError(f"the database cannot be used: {error}. Look at it and at --database-url") from error
 
 
 def _keep_private(database: str) -> None:

@@ -7,6 +7,7 @@ order of all writes across replicas; then it checks what the writers expected, w
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,11 +81,16 @@ def make_engine(url: str, command_seconds: float | None = None) -> AsyncEngine:
     """
     parsed = async_url(url)
     if parsed.get_backend_name() == "postgresql":
-        limits = {"timeout": CONNECT_SECONDS, "command_timeout": command_seconds}
-        return create_async_engine(parsed, pool_pre_ping=True, connect_args=limits)
+        # Connected by the URL as it is: SQLAlchemy would hand sslmode and its like on as arguments that do not exist.
+        connect = partial(asyncpg.connect, _dsn(parsed), timeout=CONNECT_SECONDS, command_timeout=command_seconds)
+        return create_async_engine(parsed, pool_pre_ping=True, async_creator=connect)
     engine = create_async_engine(parsed, pool_pre_ping=True)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
+
+
+def _dsn(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
@@ -319,9 +325,8 @@ class SqlLog:
             await asyncio.sleep(POLL_SECONDS)
 
     async def _listen_once(self) -> None:
-        dsn = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         notified = asyncio.Event()
-        connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(_dsn(self._engine.url), timeout=CONNECT_SECONDS)
         try:
             connection.add_termination_listener(lambda _: notified.set())
             await connection.add_listener(CHANNEL, lambda *_: notified.set())
@@ -357,7 +362,7 @@ class _Transaction:
         try:
             return await self._begin.__aenter__()
         except (SQLAlchemyError, OSError) as error:
-            raise UnavailableError(_why(error)) from error
+            raise UnavailableError(why(error)) from error
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -366,10 +371,10 @@ class _Transaction:
             await self._begin.__aexit__(kind, error, trace)
         except (SQLAlchemyError, OSError) as failure:
             if error is None or isinstance(error, Exception):
-                raise UnavailableError(_why(failure)) from failure
+                raise UnavailableError(why(failure)) from failure
             # A cancellation stays one: the connection it came from is lost anyway.
         if isinstance(error, SQLAlchemyError | OSError):
-            raise UnavailableError(_why(error)) from error
+            raise UnavailableError(why(error)) from error
 
 
 def rewind(now: Snapshot, events: Sequence[Event], namespace: str | None, at: Revision) -> Snapshot:
@@ -386,7 +391,7 @@ def rewind(now: Snapshot, events: Sequence[Event], namespace: str | None, at: Re
     return Snapshot(at, [state[key] for key in sorted(state)])
 
 
-def _why(error: BaseException) -> str:
+def why(error: BaseException) -> str:
     """Say what failed without the statement and its parameters, which hold users' data."""
     original = getattr(error, "orig", None) or error
     return f"{type(original).__name__}: {original}".splitlines()[0]

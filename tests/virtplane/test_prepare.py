@@ -1,5 +1,7 @@
 """What is made before the processes start."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -51,6 +53,21 @@ async def test_nobody_else_reads_the_database_which_holds_secrets(tmp_path: Path
     tmp_path.chmod(0o755)
     await migrate_database(Settings(home=str(tmp_path)))
     assert (tmp_path / "virtplane.db").stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_database_of_a_newer_version_is_left_alone_and_told(tmp_path: Path) -> None:
+    settings = Settings(home=str(tmp_path))
+    await migrate_database(settings)
+    with closing(sqlite3.connect(tmp_path / "virtplane.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = 'later'")
+    with pytest.raises(PrepareError, match="made by a newer version of Virtplane"):
+        await migrate_database(settings)
+
+
+async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "virtplane.db").write_text("no database at all\n" * 10)
+    with pytest.raises(PrepareError, match="file is not a database"):
+        await migrate_database(Settings(home=str(tmp_path)))
 
 
 def test_a_broken_authority_is_told_as_something_to_do(tmp_path: Path) -> None:
