@@ -152,7 +152,6 @@ _BODY_PARAMETER: _Fields = {
     "in": (3, _text),
     "required": (4, _number),
     "schema": (5, _schema),
-    _EXTENSIONS: (6, _VENDOR_EXTENSION),
 }
 _QUERY_PARAMETER: _Fields = {
     "required": (1, _number),
@@ -161,7 +160,6 @@ _QUERY_PARAMETER: _Fields = {
     "name": (4, _text),
     "type": (6, _text),
     "format": (7, _text),
-    _EXTENSIONS: (23, _VENDOR_EXTENSION),
 }
 _PATH_PARAMETER: _Fields = {
     "required": (1, _number),
@@ -170,17 +168,13 @@ _PATH_PARAMETER: _Fields = {
     "name": (4, _text),
     "type": (5, _text),
     "format": (6, _text),
-    _EXTENSIONS: (22, _VENDOR_EXTENSION),
 }
 _OTHER_PARAMETERS = {"query": (3, _QUERY_PARAMETER), "path": (4, _PATH_PARAMETER)}
 _RESPONSE: _Fields = {
     "description": (1, _text),
     "schema": (2, _within(1, _schema)),
-    _EXTENSIONS: (5, _VENDOR_EXTENSION),
 }
 _OPERATION: _Fields = {
-    "tags": (1, _each(_text)),
-    "summary": (2, _text),
     "description": (3, _text),
     "operationId": (5, _text),
     "produces": (6, _each(_text)),
@@ -194,12 +188,10 @@ _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7,
 _PATH_ITEM: _Fields = {
     **{method: (number, _message(_OPERATION)) for method, number in _METHODS.items()},
     "parameters": (9, _each(_parameter)),
-    _EXTENSIONS: (10, _VENDOR_EXTENSION),
 }
 _DOCUMENT: _Fields = {
     "swagger": (1, _text),
     "info": (2, _message(_INFO)),
     "paths": (8, _within(2, _pairs(_message(_PATH_ITEM)))),
     "definitions": (9, _within(1, _pairs(_schema))),
-    _EXTENSIONS: (16, _VENDOR_EXTENSION),
 }
