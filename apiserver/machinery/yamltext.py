@@ -1,7 +1,6 @@
-"""JSON values as YAML text: block style and sorted keys, as Kubernetes writes it; much faster than PyYAML."""
+"""JSON values as YAML text: block style and sorted keys, as Kubernetes writes it; faster than PyYAML."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z_/](?:[A-Za-z0-9_./@+=-]|:(?=[^\s])|(?<=\S) (?=[A-Za-z0-9_./(]))*")
@@ -17,57 +16,56 @@ _MAX_KEY = 1000
 
 def to_yaml(value: Any) -> str:
     """Return a JSON value as one YAML document."""
-    if isinstance(value, dict | list) and value:
-        return "\n".join(_lines(value, "")) + "\n"
-    return _scalar(value) + "\n"
+    if not isinstance(value, dict | list) or not value:
+        return _scalar(value) + "\n"
+    lines: list[str] = []
+    _write(lines, value, "", "")
+    return "\n".join([*lines, ""])
 
 
-def _lines(value: dict[str, Any] | list[Any], indent: str) -> Iterator[str]:
-    """Yield the lines of a collection that is not empty."""
+def _write(lines: list[str], value: dict[str, Any] | list[Any], indent: str, begun: str) -> None:
+    """Append the lines of a collection that is not empty: the first behind ``begun``, the rest behind ``indent``."""
     if isinstance(value, list):
         for each in value:
-            yield from _entry(f"{indent}-", each, f"{indent}  ", inline=True)
+            if isinstance(each, dict | list) and each:
+                _write(lines, each, f"{indent}  ", f"{begun}- ")
+            else:
+                _write_leaf(lines, f"{begun}-", each, f"{indent}  ")
+            begun = indent
         return
     for key in sorted(value):
         name = _text(key)
         if len(name) > _MAX_KEY:
-            yield f"{indent}? {name}"
-            name = ""
-        # A list in a mapping needs no indent of its own: its dashes are one.
+            lines.append(f"{begun}? {name}")
+            begun, name = indent, ""
         each = value[key]
-        yield from _entry(f"{indent}{name}:", each, indent if isinstance(each, list) else f"{indent}  ", inline=False)
+        if isinstance(each, dict | list) and each:
+            lines.append(f"{begun}{name}:")
+            # A list in a mapping needs no indent of its own: its dashes are one.
+            inner = indent if isinstance(each, list) else f"{indent}  "
+            _write(lines, each, inner, inner)
+        else:
+            _write_leaf(lines, f"{begun}{name}:", each, f"{indent}  ")
+        begun = indent
 
 
-def _entry(head: str, value: Any, indent: str, *, inline: bool) -> Iterator[str]:
-    """Yield the lines of a value behind ``head``; ``inline`` lets a collection start on that line."""
-    if isinstance(value, str) and "\n" in value and value[0] not in " \t\n" and not _NO_BLOCK.search(value):
-        yield from _block(head, value, indent)
-    elif not isinstance(value, dict | list) or not value:
-        yield f"{head} {_scalar(value)}"
-    elif inline:
-        lines = _lines(value, indent)
-        yield f"{head} {next(lines)[len(indent) :]}"
-        yield from lines
-    else:
-        yield head
-        yield from _lines(value, indent)
-
-
-def _block(head: str, text: str, indent: str) -> Iterator[str]:
-    lines = text.split("\n")
-    if lines[-1]:
-        yield f"{head} |-"
-    else:
-        lines.pop()
-        yield f"{head} |" if lines[-1] else f"{head} |+"
-    for line in lines:
-        yield f"{indent}{line}" if line else ""
+def _write_leaf(lines: list[str], head: str, value: Any, indent: str) -> None:
+    if not isinstance(value, str) or "\n" not in value or value[0] in " \t\n" or _NO_BLOCK.search(value):
+        lines.append(f"{head} {_scalar(value)}")
+        return
+    block = value.split("\n")
+    style = "|-"
+    if not block[-1]:
+        block.pop()
+        style = "|" if block[-1] else "|+"
+    lines.append(f"{head} {style}")
+    lines.extend(f"{indent}{line}" if line else "" for line in block)
 
 
 def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return _text(value)
     match value:
-        case str():
-            return _text(value)
         case None:
             return "null"
         case bool():
