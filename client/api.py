@@ -112,6 +112,10 @@ class Client:
         """Replace all but the status; a conflict when ``metadata.resourceVersion`` is set and not the newest."""
         return await self._request("PUT", _path_of(kind, obj), body=obj)
 
+    async def finalize(self, kind: Kind, obj: Object) -> Object:
+        """Replace the ``spec.finalizers`` of a kind that is held by such; a conflict as with :meth:`update`."""
+        return await self._request("PUT", f"{_path_of(kind, obj)}/finalize", body=obj)
+
     async def update_status(self, kind: Kind, obj: Object) -> Object:
         """Replace the status; a conflict when ``metadata.resourceVersion`` is set and not the newest."""
         return await self._request("PUT", f"{_path_of(kind, obj)}/status", body=obj)

@@ -31,7 +31,8 @@ class Rule:
     def allows(self, asked: RequestInfo) -> bool:
         """Return True when this rule covers the request."""
         resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-        return asked.group == self.group and resource in self.resources and asked.verb in self.verbs
+        covered = resource in self.resources or "*" in self.resources
+        return self.group in (asked.group, "*") and covered and asked.verb in self.verbs
 
 
 def _rule(group: str, resources: str, verbs: str) -> Rule:
@@ -47,8 +48,9 @@ CONTROLLER_RULES = (
     _rule("", "nodes", f"{_READ} update patch"),
     _rule("", "nodes/status namespaces/status", "get update patch"),
     _rule("", "events", f"{_READ} {_WRITE} deletecollection"),
-    # The garbage collector and the namespace controller empty what they find.
-    _rule("", "configmaps secrets", "list watch get delete deletecollection"),
+    _rule("", "namespaces/finalize", "update"),
+    # The garbage collector and the namespace controller look after every kind that is served, as Kubernetes' own do.
+    _rule("*", "*", f"{_READ} patch delete deletecollection"),
     _rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),
 )
 NODE_RULES = (

@@ -32,7 +32,7 @@ class Api:
             raise errors.no_such_path()
         if info.namespace and not resource.namespaced:
             raise errors.no_such_path()
-        if info.subresource and not (info.subresource == "status" and resource.has_status):
+        if info.subresource and info.subresource not in resource.subresources:
             raise errors.no_such_path()
         if info.name and resource.namespaced and not info.namespace:
             raise errors.no_such_path()

@@ -17,8 +17,6 @@ from apiserver.http.negotiation import accepted
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Resource
 
-VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
-STATUS_VERBS = ("get", "patch", "update")
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
 
 
@@ -129,23 +127,24 @@ def _legacy_entries(resource: Resource) -> list[dict[str, Any]]:
         "singularName": resource.singular,
         "namespaced": resource.namespaced,
         "kind": resource.kind,
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
         "storageVersionHash": _storage_version_hash(resource),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    if not resource.has_status:
-        return [entry]
-    status = {
-        "name": f"{resource.plural}/status",
-        "singularName": "",
-        "namespaced": resource.namespaced,
-        "kind": resource.kind,
-        "verbs": list(STATUS_VERBS),
-    }
-    return [entry, status]
+    subresources = [
+        {
+            "name": f"{resource.plural}/{name}",
+            "singularName": "",
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": list(verbs),
+        }
+        for name, verbs in resource.subresources.items()
+    ]
+    return [entry, *subresources]
 
 
 def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
@@ -155,14 +154,17 @@ def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
         "responseKind": kind,
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
-        "verbs": list(VERBS),
+        "verbs": list(resource.verbs),
     }
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    if resource.has_status:
-        entry["subresources"] = [{"subresource": "status", "responseKind": kind, "verbs": list(STATUS_VERBS)}]
+    if resource.subresources:
+        entry["subresources"] = [
+            {"subresource": name, "responseKind": kind, "verbs": list(verbs)}
+            for name, verbs in resource.subresources.items()
+        ]
     return entry
 
 

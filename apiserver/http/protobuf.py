@@ -187,6 +187,7 @@ _KINDS: Mapping[str, _Fields] = {
     "DeleteOptions": {
         1: ("gracePeriodSeconds", _count),
         2: ("preconditions", _message({1: ("uid", _text), 2: ("resourceVersion", _text)})),
+        3: ("orphanDependents", _flag),
         4: ("propagationPolicy", _text),
         5: ("dryRun", _each(_string)),
     },

@@ -1,13 +1,12 @@
-"""Query parameters and DeleteOptions, checked and turned into the registry's options."""
+"""Query parameters, checked and turned into the registry's options."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import parse_field_selector, parse_label_selector
-from apiserver.registry.options import DeleteOptions, FieldValidation, ListOptions, WriteOptions
+from apiserver.registry.options import FieldValidation, ListOptions, WriteOptions
 from apiserver.registry.selection import Selects, all_of
 
 
@@ -46,24 +45,6 @@ def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -
         subresource=info.subresource,
         dry_run=_dry_run(query.get("dryRun")),
         field_validation=FieldValidation(validation),
-    )
-
-
-def delete_options(query: Mapping[str, str], options: Mapping[str, Any]) -> DeleteOptions:
-    """Return the options of a delete, from the DeleteOptions in its body or its query. Raises 400."""
-    preconditions = options.get("preconditions") or {}
-    grace = options.get("gracePeriodSeconds", number(query, "gracePeriodSeconds"))
-    if grace is not None and (not isinstance(grace, int) or grace < 0):
-        raise errors.bad_request("gracePeriodSeconds must be a number of seconds, 0 or more")
-    propagation = options.get("propagationPolicy") or query.get("propagationPolicy") or "Background"
-    if propagation not in ("Background", "Foreground"):
-        raise errors.bad_request(f"propagationPolicy {propagation!r} is not supported; use Background")
-    dry_run = options.get("dryRun") or query.get("dryRun")
-    return DeleteOptions(
-        grace_period_seconds=grace,
-        precondition_uid=preconditions.get("uid"),
-        precondition_resource_version=preconditions.get("resourceVersion"),
-        dry_run=_dry_run(dry_run[0] if isinstance(dry_run, list) else dry_run),
     )
 
 

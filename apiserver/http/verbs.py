@@ -7,7 +7,8 @@ from aiohttp import web
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers, bodies
 from apiserver.http.api import API, CALLER, INFO, Api
-from apiserver.http.queries import delete_options, list_options, write_options
+from apiserver.http.deleteoptions import delete_options
+from apiserver.http.queries import list_options, write_options
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
 from apiserver.machinery.patch import apply_patch
@@ -21,7 +22,8 @@ async def serve(request: web.Request) -> web.StreamResponse:
     api, info = request.app[API], request[INFO]
     resource = api.resource(info)
     handler = _HANDLERS.get(info.verb)
-    if handler is None or (info.subresource and info.verb not in ("get", "update", "patch")):
+    verbs = resource.subresources[info.subresource] if info.subresource else resource.verbs
+    if handler is None or info.verb not in verbs:
         raise errors.method_not_allowed(request.method)
     if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
         raise errors.method_not_allowed(request.method)
@@ -46,7 +48,7 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
     obj = await bodies.read_object(request)
     options = write_options(info, request.query, request[CALLER])
     if resource.namespaced:
-        await require_active_namespace(api.store, info.namespace)
+        await require_active_namespace(api.store, info.namespace, resource, obj)
     record = await writing.create(resource, api.store, info.namespace, obj, options)
     return answers.one(request, resource, info.version, record, status=201, warnings=options.warnings)
 
@@ -73,9 +75,10 @@ async def _delete(request: web.Request, api: Api, resource: Resource, info: Requ
     options = delete_options(request.query, await bodies.read_delete_options(request))
     write = write_options(info, request.query, request[CALLER])
     deleted = await deleting.delete(resource, api.store, info.namespace, info.name, options, write)
-    if not deleted.gone:
-        return answers.one(request, resource, info.version, deleted.record)
-    return answers.success(resource, deleted.record)
+    if deleted.gone and not resource.returns_deleted:
+        return answers.success(resource, deleted.record)
+    status = 202 if options.cascades and not deleted.gone else 200
+    return answers.one(request, resource, info.version, deleted.record, status=status)
 
 
 async def _delete_collection(
@@ -84,12 +87,7 @@ async def _delete_collection(
     options = delete_options(request.query, await bodies.read_delete_options(request))
     write = write_options(info, request.query, request[CALLER])
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
-    for record in page.records:
-        try:
-            await deleting.delete(resource, api.store, record.key.namespace, record.key.name, options, write)
-        except errors.StatusError as error:
-            if error.code != 404:  # somebody else deleted it first: as good
-                raise
+    await deleting.delete_all(resource, api.store, page.records, options, write)
     return answers.many(request, resource, info.version, page)
 
 

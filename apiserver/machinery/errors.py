@@ -108,6 +108,12 @@ def forbidden(message: str, *, group: str = "", resource: str = "", name: str = 
     return StatusError(403, "Forbidden", message, details=_details(name=name, group=group, kind=resource))
 
 
+def forbidden_object(group: str, resource: str, name: str, why: str) -> StatusError:
+    """403: nobody may do this to this object."""
+    message = f'{qualified_resource(group, resource)} "{name}" is forbidden: {why}'
+    return forbidden(message, group=group, resource=resource, name=name)
+
+
 def not_found(group: str, resource: str, name: str) -> StatusError:
     """404 for an object that does not exist."""
     qualified = qualified_resource(group, resource)

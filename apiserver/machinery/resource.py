@@ -17,6 +17,9 @@ NODES_GROUP = "system:nodes"
 NODE_PREFIX = "system:node:"
 """How the names of node agents begin; the name of their node follows."""
 
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+STATUS_VERBS = ("get", "patch", "update")
+
 Object = dict[str, Any]
 """An API object as JSON gives it."""
 
@@ -91,6 +94,14 @@ class Strategy:
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Adjust an update of the status subresource; the registry has already put back the old spec."""
 
+    def refuses_delete(self, obj: Object) -> str | None:
+        """Return why this object may never be deleted, or None."""
+        return None
+
+    def grace_period_seconds(self, obj: Object, asked: int | None) -> int:
+        """Return how long a graceful deletion waits, where a client ``asked`` for so many seconds or said nothing."""
+        return asked or 0
+
     def prepare_for_delete(self, new: Object, caller: Caller) -> None:
         """Adjust an object that starts to be deleted and stays until nothing holds it (``holds_deletion``)."""
 
@@ -133,12 +144,32 @@ class Resource:
     selectable_fields: tuple[str, ...] = ()
     """Field selectors beyond ``metadata.name`` and ``metadata.namespace``, such as ``status.nodeName``."""
     graceful: bool = False
-    """True when deletion has a grace period recorded in ``metadata.deletionGracePeriodSeconds``."""
+    """True when an object may be given time before it goes (``Strategy.grace_period_seconds``); others only wait for
+    finalizers."""
+    propagates: bool = True
+    """False when deletion leaves dependents alone, whatever its propagationPolicy (Kubernetes' policy Unsupported)."""
+    returns_deleted: bool = False
+    """True when a delete that removes the object answers with it; others answer with a Status (ReturnDeletedObject)."""
+    deletes_collections: bool = True
+    """False when a whole collection cannot be deleted in one request."""
+    finalizable: bool = False
+    """True when ``spec.finalizers`` holds the object and the subresource ``finalize`` changes it."""
 
     @property
     def list_kind(self) -> str:
         """The kind of a list of these."""
         return f"{self.kind}List"
+
+    @property
+    def verbs(self) -> tuple[str, ...]:
+        """What can be done with objects of this kind."""
+        return VERBS if self.deletes_collections else tuple(verb for verb in VERBS if verb != "deletecollection")
+
+    @property
+    def subresources(self) -> dict[str, tuple[str, ...]]:
+        """What can be done with each subresource."""
+        found: dict[str, tuple[str, ...]] = {"status": STATUS_VERBS} if self.has_status else {}
+        return found | ({"finalize": ("update",)} if self.finalizable else {})
 
     @property
     def hub(self) -> Version:

@@ -30,11 +30,23 @@ class WriteOptions:
     """Texts for Warning headers; the registry appends."""
 
 
+class Propagation(StrEnum):
+    """What becomes of the dependents of a deleted object (``metav1.DeletionPropagation``)."""
+
+    BACKGROUND = "Background"
+    FOREGROUND = "Foreground"
+    ORPHAN = "Orphan"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteOptions:
     """``meta/v1.DeleteOptions``."""
 
     grace_period_seconds: int | None = None
+    propagation: Propagation | None = None
+    """None leaves it to the object's finalizers, and without them to the background."""
+    cascades: bool = False
+    """True when the client said ``orphanDependents=false``, the old way to ask for propagation."""
     precondition_uid: str | None = None
     precondition_resource_version: str | None = None
     dry_run: bool = False

@@ -129,7 +129,8 @@ def _merged(resource: Resource, obj: Object, current: Record, options: WriteOpti
         hub.pop("status", None)
         if "status" in old:
             hub["status"] = clone(old["status"])
-    resource.strategy.prepare_for_update(hub, old, options.caller)
+    if options.subresource != "finalize":
+        resource.strategy.prepare_for_update(hub, old, options.caller)
     if resource.has_generation and hub.get("spec") != old.get("spec"):
         hub["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     admission.judge_change(resource, hub, old, resource.strategy.validate_update(hub, old, options.caller), options)
@@ -167,9 +168,19 @@ async def _commit_change(
     body = stored_body(hub)
     if options.dry_run:
         return Record(current.key, current.revision, body)
-    if "deletionTimestamp" in hub["metadata"] and not resource.strategy.holds_deletion(hub):
+    if _ends(resource, hub):
         return await store.remove(current.key, expected=current.revision)
     return await store.replace(current.key, body, expected=current.revision)
+
+
+def _ends(resource: Resource, hub: Object) -> bool:
+    """Return True when an update took away the last thing that held an object in deletion.
+
+    Source: ``generic/registry.ShouldDeleteDuringUpdate``; a grace period that runs is ended by a delete only.
+    """
+    metadata = hub["metadata"]
+    waits = "deletionTimestamp" not in metadata or metadata.get("deletionGracePeriodSeconds")
+    return not waits and not resource.strategy.holds_deletion(hub)
 
 
 def _copy(obj: Object) -> Object:

@@ -22,6 +22,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="event",
         short_names=("ev",),
         namespaced=True,
+        propagates=False,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Event"), columns=COLUMNS),),
         selectable_fields=(
             "involvedObject.kind",

@@ -1,10 +1,16 @@
 """Namespace: a room for names. It vanishes only after it has been emptied."""
 
+from collections.abc import Iterable
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 
 FINALIZER = "kubernetes"
 """Held until the namespace is empty (Kubernetes' namespace lifecycle)."""
+IMMORTAL = frozenset({"default", "kube-system", "kube-public"})
+"""Nobody may delete these (``k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle``)."""
 COLUMNS = (
     Column(name="Status", json_path=".status.phase"),
     Column(name="Age", json_path=".metadata.creationTimestamp", type="date"),
@@ -12,26 +18,45 @@ COLUMNS = (
 
 
 class NamespaceStrategy(Strategy):
-    """A namespace has finalizers of its own, and a phase that follows from its deletion."""
+    """A namespace has finalizers of its own, and a phase that follows from its deletion.
+
+    Source: ``k8s.io/kubernetes/pkg/registry/core/namespace``. Its finalizers change by the subresource ``finalize``.
+    """
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Start Active, held until emptied, and selectable by name."""
-        new["spec"] = {"finalizers": [FINALIZER]}
+        finalizers = new.setdefault("spec", {}).setdefault("finalizers", [])
+        if FINALIZER not in finalizers:
+            finalizers.append(FINALIZER)
         new["status"] = {"phase": "Active"}
         new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Let only the system finish a namespace."""
-        if not caller.system:
-            new["spec"] = old["spec"]
+        """Put back the finalizers, and the label by which namespaces are selected."""
+        new["spec"] = old["spec"]
+        new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
+
+    def refuses_delete(self, obj: Object) -> str | None:
+        """Keep the namespaces that every cluster has."""
+        return "this namespace may not be deleted" if obj["metadata"]["name"] in IMMORTAL else None
 
     def prepare_for_delete(self, new: Object, caller: Caller) -> None:
-        """Take no new objects from now on."""
+        """Take no new objects from now on. A namespace has no grace period, not even one of no seconds."""
         new["status"] = {**new.get("status", {}), "phase": "Terminating"}
+        new["metadata"].pop("deletionGracePeriodSeconds", None)
 
     def holds_deletion(self, obj: Object) -> bool:
         """Return True until it is empty and nobody else holds it."""
         return bool(obj["metadata"].get("finalizers") or obj.get("spec", {}).get("finalizers"))
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield an error for every finalizer that is neither Kubernetes' own nor a qualified name."""
+        for i, name in enumerate((new.get("spec") or {}).get("finalizers") or ()):
+            if problem := key_problem(name):
+                yield FieldError.invalid(f"spec.finalizers[{i}]", name, problem)
+            elif name != FINALIZER and "/" not in name:
+                detail = "name is neither a standard finalizer name nor is it fully qualified"
+                yield FieldError.invalid(f"spec.finalizers[{i}]", name, detail)
 
 
 def resource(catalogue: Catalogue) -> Resource:
@@ -46,5 +71,9 @@ def resource(catalogue: Catalogue) -> Resource:
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Namespace"), columns=COLUMNS),),
         strategy=NamespaceStrategy(),
         has_status=True,
+        finalizable=True,
+        propagates=False,
+        deletes_collections=False,
+        returns_deleted=True,
         selectable_fields=("status.phase",),
     )

@@ -72,7 +72,7 @@ class NamespaceController:
 
     async def _release(self, namespace: Object) -> None:
         try:
-            await self._client.update(NAMESPACE, namespace)
+            await self._client.finalize(NAMESPACE, namespace)
         except ApiError as error:
             if not error.not_found:
                 raise

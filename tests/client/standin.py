@@ -17,7 +17,7 @@ import yaml
 from aiohttp import web
 
 Object = dict[str, Any]
-SUBRESOURCES = ("status",)
+SUBRESOURCES = ("status", "finalize")
 
 
 def failure(code: int, reason: str, message: str = "") -> web.Response:
@@ -91,7 +91,8 @@ class StandIn:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
         parts = parts[3:] if parts[0] == "apis" else parts[2:]
-        namespace = parts[1] if parts[0] == "namespaces" and len(parts) > 2 else ""
+        inside = parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in SUBRESOURCES
+        namespace = parts[1] if inside else ""
         plural, *rest = parts[2:] if namespace else parts
         name, subresource = [*rest, "", ""][:2]
         body = orjson.loads(raw) if (raw := await request.read()) else None
@@ -127,7 +128,9 @@ class StandIn:
         new = merged(old, body) if method == "PATCH" else body
         if new["metadata"].get("resourceVersion") not in (None, old["metadata"]["resourceVersion"]):
             return failure(409, "Conflict")
-        kept = {"status": new.get("status", {})} if subresource else {**new, "status": old.get("status", {})}
+        kept = (
+            {"status": new.get("status", {})} if subresource == "status" else {**new, "status": old.get("status", {})}
+        )
         new = {**old, **kept}
         gone = "deletionTimestamp" in new["metadata"] and not held(new)
         return web.json_response(await self.write("DELETED" if gone else "MODIFIED", key, new))
