@@ -77,7 +77,7 @@ class _Installation:
         """Run until a signal. Raises VirtplaneError and OSError."""
         stop = asyncio.Event()
         for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(each, stop.set)
+            asyncio.get_running_loop().add_signal_handler(each, self._stop, stop)
         await asyncio.to_thread(end_leftovers, self._home, LEFTOVER_SECONDS)
         self._changed.set()
         noting = asyncio.create_task(self._note_changes())
@@ -86,7 +86,7 @@ class _Installation:
         try:
             # What is not noted nobody can look after: when that fails, all stops.
             await asyncio.wait((working, noting), return_when=asyncio.FIRST_COMPLETED)
-            stop.set()
+            self._stop(stop)
             await working
         finally:
             shortening.cancel()
@@ -95,6 +95,12 @@ class _Installation:
             await asyncio.gather(noting, shortening, return_exceptions=True)
             self._home.state.unlink(missing_ok=True)
         await noting
+
+    def _stop(self, stop: asyncio.Event) -> None:
+        # Noted at once: an `up` that comes now waits for the end and begins anew, rather than count on us.
+        self._ready = False
+        stop.set()
+        self._changed.set()
 
     async def _work(self, stop: asyncio.Event) -> None:
         _say(f"preparing {self._home.directory}")

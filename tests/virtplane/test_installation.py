@@ -179,6 +179,19 @@ def test_what_a_killed_supervisor_ran_is_gone_before_it_runs_again(installation:
     assert installation.kubectl("get", "--raw", "/readyz") == "ok"
 
 
+def test_what_is_being_stopped_does_not_count_as_ready(installation: Installation) -> None:
+    installation.start()
+    slow = installation.process("controllers")
+    assert slow is not None
+    os.kill(slow.pid, signal.SIGSTOP)
+    installation.started[0].terminate()
+    try:
+        eventually(lambda: not installation.state().ready, "it is noted that all stops")
+        assert is_locked(installation.home)
+    finally:
+        os.kill(slow.pid, signal.SIGCONT)
+
+
 def test_only_one_runs_in_a_directory(shared: Installation) -> None:
     first = shared.state().supervisor
     assert shared.start() == f"Virtplane runs already in {shared.directory}\n"
