@@ -15,6 +15,7 @@ _METHODS = {
     "delete": "delete",
     "deletecollection": "delete",
 }
+_COLLECTION_VERBS = ("deletecollection", "list", "create")
 _LIST_PARAMETERS = (
     "allowWatchBookmarks",
     "continue",
@@ -28,7 +29,7 @@ _LIST_PARAMETERS = (
     "watch",
 )
 _WRITE_PARAMETERS = ("dryRun", "fieldManager", "fieldValidation", "pretty")
-_DELETE_PARAMETERS = ("dryRun", "gracePeriodSeconds", "propagationPolicy", "pretty")
+_DELETE_PARAMETERS = ("dryRun", "gracePeriodSeconds", "orphanDependents", "propagationPolicy", "pretty")
 _PARAMETERS = {
     "list": _LIST_PARAMETERS,
     "create": _WRITE_PARAMETERS,
@@ -37,7 +38,7 @@ _PARAMETERS = {
     "delete": _DELETE_PARAMETERS,
     "deletecollection": _LIST_PARAMETERS + _DELETE_PARAMETERS,
 }
-_BOOLEANS = ("allowWatchBookmarks", "sendInitialEvents", "watch")
+_BOOLEANS = ("allowWatchBookmarks", "orphanDependents", "sendInitialEvents", "watch")
 _INTEGERS = ("gracePeriodSeconds", "limit", "timeoutSeconds")
 
 
@@ -52,11 +53,11 @@ def paths(root: str, resource: Resource, version: str) -> dict[str, Any]:
         return {_METHODS[verb]: _operation(resource, version, verb, of) for verb in verbs}
 
     found = {
-        collection: operations("deletecollection", "list", "create") | _in_path(resource, named=False),
+        collection: operations(*(verb for verb in _COLLECTION_VERBS if verb in resource.verbs)) | _in_path(resource, named=False),
         item: operations("get", "update", "patch", "delete") | _in_path(resource, named=True),
     }
-    if resource.has_status:
-        found[f"{item}/status"] = operations("get", "update", "patch", of="Status") | _in_path(resource, named=True)
+    for name, verbs in resource.subresources.items():
+        found[f"{item}/{name}"] = operations(*verbs, of=name.title()) | _in_path(resource, named=True)
     return found
 
 

@@ -286,6 +286,10 @@ async def test_all_namespaces_cannot_be_deleted_in_one_request(api: Api) -> None
     assert "deletecollection" not in verbs["namespaces"]
     assert "deletecollection" in verbs["configmaps"]
     assert verbs["namespaces/finalize"] == ["update"]
+    documented = (await api.call("GET", "/openapi/v3/api/v1")).body["paths"]
+    assert "delete" not in documented["/api/v1/namespaces"]
+    assert "delete" in documented["/api/v1/nodes"]
+    assert set(documented["/api/v1/namespaces/{name}/finalize"]) == {"put", "parameters"}
 
 
 async def test_nothing_new_gets_into_a_terminating_namespace(api: Api) -> None:
