@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 import openapi
+from apiserver.http import openapi_protobuf
 from apiserver.http.openapi import OpenApi
 from apiserver.http.openapi_protobuf import encode
 from apiserver.http.openapi_v2 import swagger
@@ -31,6 +32,22 @@ SMALL_ENCODED = bytes.fromhex(
     "1211 0a0f 232f646566696e6974696f6e732f42"  # value, $ref
 )
 
+# gnostic numbers the fields of each message without gaps, in this order.
+ORDER = {
+    "DOCUMENT": "swagger info host basePath schemes consumes produces paths definitions parameters responses",
+    "INFO": "title version description",
+    "PATH_ITEM": "$ref get put post delete options head patch parameters",
+    "OPERATION": "tags summary description externalDocs operationId produces consumes parameters responses schemes "
+    "deprecated security x-",
+    "BODY_PARAMETER": "description name in required schema",
+    "QUERY_PARAMETER": "required in description name allowEmptyValue type format",
+    "PATH_PARAMETER": "required in description name type format",
+    "RESPONSE": "description schema headers examples",
+    "SCHEMA": "$ref format title description default multipleOf maximum exclusiveMaximum minimum exclusiveMinimum "
+    "maxLength minLength pattern maxItems minItems uniqueItems maxProperties minProperties required enum "
+    "additionalProperties type items allOf properties discriminator readOnly xml externalDocs example x-",
+}
+
 
 def in_v2(**schemas: Any) -> Any:
     return swagger({}, [{"paths": {}, "components": {"schemas": schemas}}])["definitions"]
@@ -47,6 +64,13 @@ def vendor(message: bytes, number: int) -> dict[str, Any]:
 
 def test_a_document_has_the_bytes_that_gnostic_gives_it() -> None:
     assert encode(SMALL) == SMALL_ENCODED
+
+
+@pytest.mark.parametrize("message", ORDER)
+def test_every_field_has_gnostics_number(message: str) -> None:
+    numbers = {key: number for number, key in enumerate(ORDER[message].split(), 1)}
+    table = getattr(openapi_protobuf, f"_{message}")
+    assert {key: number for key, (number, _) in table.items()} == {key: numbers[key] for key in table}
 
 
 def test_limits_numbers_and_flags_are_where_they_belong() -> None:
@@ -79,6 +103,16 @@ def test_vendor_extensions_are_yaml() -> None:
         "x-kubernetes-group-version-kind": kinds,
         "x-kubernetes-list-map-keys": ["name"],
     }
+
+
+def test_bodies_parameters_and_answers_are_in_the_wrappers_of_their_kind() -> None:
+    place, body = {"name": "p", "in": "path", "type": "string"}, {"name": "b", "in": "body", "schema": {"$ref": "B"}}
+    put = {"parameters": [body], "responses": {"200": {"description": "OK", "schema": {"$ref": "A"}}}}
+    item = named(encode({"paths": {"/a": {"parameters": [place], "put": put}}}), *PATHS)["/a"]
+    assert at_path(item, 9, 1, 2, 4, 3) == [b"p"]
+    operation = at_path(item, 3)[0]
+    assert at_path(operation, PARAMETERS, 1, 1, 5, 1) == [b"B"]
+    assert at_path(named(operation, 9, 1)["200"], 1, 2, 1, 1) == [b"A"]
 
 
 def test_a_key_that_openapi_does_not_have_is_an_error() -> None:
