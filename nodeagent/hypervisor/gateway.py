@@ -9,6 +9,7 @@ import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import libvirt
@@ -29,6 +30,7 @@ START_SECONDS = 300
 GUEST_AGENT_SECONDS = 5
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 5
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.2, 10.0
+EVENT_KINDS = (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE)
 UNDEFINE_FLAGS = (
     libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
@@ -48,6 +50,7 @@ class Hypervisor:
         self._loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
         self._connection: Any = None
+        self._registered: list[int] = []
         self._connecting = threading.Lock()
         self._ended = False
         self._handlers: list[Handler] = []
@@ -227,8 +230,9 @@ class Hypervisor:
             connection = libvirt.open(self.uri)
             connection.registerCloseCallback(self._closed, None)
             connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
-            connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, self._lifecycle, None)
-            connection.domainEventRegisterAny(None, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE, self._lifecycle, None)
+            self._registered = [
+                connection.domainEventRegisterAny(None, kind, self._lifecycle, None) for kind in EVENT_KINDS
+            ]
             self._connection = connection
 
     def _end(self) -> None:
@@ -241,12 +245,14 @@ class Hypervisor:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        try:
-            connection.unregisterCloseCallback()
-            connection.close()
-        except libvirt.libvirtError as error:
-            # A connection that was lost complains when it is closed; there is nothing left to save.
-            log.debug("closing a libvirt connection", error=str(error))
+        # Whoever is registered with a connection keeps it open, whatever close() says.
+        deregister = [partial(connection.domainEventDeregisterAny, each) for each in self._registered]
+        for step in (*deregister, connection.unregisterCloseCallback, connection.close):
+            try:
+                step()
+            except libvirt.libvirtError as error:
+                # A connection that was lost complains when it is closed; there is nothing left to save.
+                log.debug("closing a libvirt connection", error=str(error))
 
     def _closed(self, _connection: Any, _reason: int, _opaque: Any) -> None:
         self._loop.call_soon_threadsafe(self.lost.set)

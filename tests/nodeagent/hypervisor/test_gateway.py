@@ -155,3 +155,16 @@ async def test_the_connection_comes_back_and_finds_the_guest_that_ran_on(tmp_pat
             assert found.state == State.RUNNING
     finally:
         await asyncio.to_thread(host_context.__exit__, None, None, None)
+
+
+async def test_a_closed_gateway_leaves_no_connection_open(private_libvirt: "LibvirtHost") -> None:
+    def open_files() -> int:
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    async with opened(private_libvirt.uri):
+        pass  # libvirt's own loop opens what it keeps
+    before = open_files()
+    for _ in range(3):
+        async with opened(private_libvirt.uri):
+            pass
+    assert open_files() == before
