@@ -20,7 +20,8 @@ from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.hypervisor.kvm import kvm_works
 from nodeagent.hypervisor.passage import qemu_user
-from nodeagent.instance.controller import InstanceController, Node
+from nodeagent.instance.controller import InstanceController
+from nodeagent.instance.node import Node
 from nodeagent.instance.workspace import Workspaces
 from nodeagent.network.pod_network import Mode, PodNetwork
 from nodeagent.registration import Registration

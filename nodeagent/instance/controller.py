@@ -1,27 +1,23 @@
 """The loop that makes libvirt agree with the instances bound to this node: gather, ask :mod:`decide`, act once."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import structlog
 
 from client.api import ApiError, Client
 from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import SECRET, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
-from kube.instances import INSTANCE_FINALIZER, is_final, phase_of, secret_names
+from kube.instances import INSTANCE_FINALIZER, is_final, phase_of
 from kube.metadata import is_terminating, removing_finalizer, status_patch
 from kube.objects import Object
 from kube.timestamps import utc_now
-from nodeagent.domain.build import domain_xml
-from nodeagent.domain.facts import HostFacts, UnsupportedError
+from nodeagent.domain.facts import UnsupportedError
 from nodeagent.domain.identity import Identity, domain_name
 from nodeagent.hypervisor.errors import HypervisorError, HypervisorUnavailableError
-from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.hypervisor.passage import PassageError
 from nodeagent.hypervisor.state import Domain, Reason, State
 from nodeagent.instance.decide import (
@@ -37,13 +33,11 @@ from nodeagent.instance.decide import (
     decide,
 )
 from nodeagent.instance.guest import look
+from nodeagent.instance.node import Node
+from nodeagent.instance.preparation import Preparations
 from nodeagent.instance.status import Problem, Seen, blocked_status, ended_status, phase_after, running_status
-from nodeagent.instance.workspace import Workspaces
-from nodeagent.network.pod_network import NetworkError, PodNetwork
-from nodeagent.volumes.cloudinit import Secrets, decoded
+from nodeagent.network.pod_network import NetworkError
 from nodeagent.volumes.prepared import VolumeError
-
-T = TypeVar("T")
 
 WORKERS = 16
 ASK_AGAIN_SECONDS = 3.0
@@ -59,14 +53,12 @@ STEADY_SECONDS = 30.0
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What the controller works with on its node."""
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A guest that could not be started: how often in a row, and when to try again, by the event loop's clock."""
 
-    host: HostFacts
-    hypervisor: Hypervisor
-    workspaces: Workspaces
-    network: PodNetwork
+    times: int
+    again: float
 
 
 class InstanceController:
@@ -80,8 +72,8 @@ class InstanceController:
         self._node = node
         self._hypervisor = node.hypervisor
         self._queue: WorkQueue[ObjectKey] = WorkQueue("instance", self.reconcile, workers=WORKERS)
-        self._preparing: dict[ObjectKey, asyncio.Task[Any]] = {}
-        self._failures: dict[str, int] = {}
+        self._preparations = Preparations(client, node, self._queue.add)
+        self._failures: dict[str, Failed] = {}
         self._looks: dict[str, int] = {}
         self._resync = asyncio.Event()
         instances.add_handler(self._instance_changed)
@@ -92,9 +84,12 @@ class InstanceController:
         await self._instances.synced.wait()
         await self._sweep()
         self._resync.set()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._queue.run(), name="instances")
-            group.create_task(self._look_everywhere(), name="instances-resync")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._queue.run(), name="instances")
+                group.create_task(self._look_everywhere(), name="instances-resync")
+        finally:
+            await self._preparations.close()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
         """Take the one next step for one instance. Returns the seconds after which to look again, if any."""
@@ -135,11 +130,12 @@ class InstanceController:
     # --- starting -------------------------------------------------------------------------------
 
     async def _start(self, instance: Object) -> float | None:
-        key = key_of(instance)
+        if (wait := self._seconds_to_wait(instance)) > 0:
+            return wait
         try:
-            xml = await self._cancellable(key, self._prepare(instance))
+            xml = self._preparations.result(instance)
             if xml is None:
-                return 0
+                return None
             await self._hypervisor.start(xml, paused=instance["spec"].get("startStrategy") == "Paused")
         except VolumeError as error:
             return await self._blocked(instance, Problem(error.reason, error.message), final=not error.retryable)
@@ -155,70 +151,46 @@ class InstanceController:
         self._failures.pop(instance["metadata"]["uid"], None)
         return 0
 
-    async def _prepare(self, instance: Object) -> str:
-        """Prepare all the guest needs; return its domain's XML."""
-        secrets = await self._secrets(instance)
-        volumes, runtime = await self._node.workspaces.prepare(instance, secrets)
-        attached = self._node.network.attached(instance)
-        return domain_xml(instance, host=self._node.host, volumes=volumes, attached=attached, runtime=runtime)
-
-    async def _cancellable(self, key: ObjectKey, work: Coroutine[Any, Any, T]) -> T | None:
-        """Do ``work``; return None when the instance was deleted meanwhile (a pull can take long)."""
-        task = asyncio.create_task(work)
-        self._preparing[key] = task
-        try:
-            await asyncio.wait({task})
-            return None if task.cancelled() else task.result()
-        finally:
-            del self._preparing[key]
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _secrets(self, instance: Object) -> Secrets:
-        """Return the Secrets that the instance mentions; a missing one is left out."""
-        found: dict[str, Mapping[str, bytes]] = {}
-        for name in secret_names(instance):
-            try:
-                secret = await self._client.get(SECRET, name, instance["metadata"]["namespace"])
-            except ApiError as error:
-                if not error.not_found:
-                    raise
-            else:
-                found[name] = decoded(secret)
-        return found
+    def _seconds_to_wait(self, instance: Object) -> float:
+        """Return how long the instance is not to be tried again; whatever else happens to it does not shorten that."""
+        failed = self._failures.get(instance["metadata"]["uid"])
+        return failed.again - asyncio.get_running_loop().time() if failed is not None else 0
 
     async def _blocked(self, instance: Object, problem: Problem, *, final: bool) -> float | None:
         """Tell why the guest cannot start. Returns when to try again; never when only another spec can help."""
         log.warning("cannot start", instance=str(key_of(instance)), reason=problem.reason, message=problem.message)
         self._events.warning(instance, problem.reason, problem.message)
-        await self._write(instance, blocked_status(instance, problem, utc_now(), final=final))
         uid = instance["metadata"]["uid"]
-        if final:
-            self._failures.pop(uid, None)
-            return None
-        failures = self._failures[uid] = self._failures.get(uid, 0) + 1
-        return min(RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS)
+        before = self._failures.pop(uid, None)
+        delay = None
+        if not final:
+            times = before.times if before is not None else 0
+            delay = min(RETRY_SECONDS * 2 ** min(times, 10), LONGEST_RETRY_SECONDS)
+            self._failures[uid] = Failed(times + 1, asyncio.get_running_loop().time() + delay)
+        await self._write(instance, blocked_status(instance, problem, utc_now(), final=final))
+        return delay
 
     # --- running and ending ---------------------------------------------------------------------
 
     async def _report(self, instance: Object, domain: Domain) -> float:
         uid = instance["metadata"]["uid"]
         seen = await look(self._hypervisor, domain)
+        await self._write(instance, running_status(instance, seen, utc_now()))
         if phase_of(instance) != "Running":
+            # Told once it is written: a conflict brings us here again.
             self._looks[uid] = 0
             self._events.normal(instance, "Started", "VirtualMachineInstance started.")
-        await self._write(instance, running_status(instance, seen, utc_now()))
         looks = self._looks[uid] = self._looks.get(uid, 0) + 1
         settled = _has_addresses(seen) or looks > SETTLING_LOOKS or domain.state == State.PAUSED
         return STEADY_SECONDS if settled else SETTLING_SECONDS
 
     async def _report_end(self, instance: Object, reason: Reason) -> float:
+        await self._write(instance, ended_status(instance, reason, utc_now()))
+        log.info("guest ended", instance=str(key_of(instance)), reason=str(reason))
         if phase_after(instance, reason) == "Succeeded":
             self._events.normal(instance, "Stopped", "The VirtualMachineInstance was shut down.")
         else:
             self._events.warning(instance, "Stopped", f"The guest ended unexpectedly: {reason}.")
-        log.info("guest ended", instance=str(key_of(instance)), reason=str(reason))
-        await self._write(instance, ended_status(instance, reason, utc_now()))
         return 0
 
     async def _shut_down(self, instance: Object, domain: Domain, seconds: float) -> float:
@@ -229,8 +201,11 @@ class InstanceController:
     async def _remove(self, uid: str, instance: Object | None, domain: Domain | None) -> float | None:
         if domain is not None:
             log.info("removing domain", domain=domain.name, uid=uid)
-            await self._hypervisor.remove(domain.name)
+            await self._hypervisor.destroy(domain.name)
         await self._discard(uid)
+        if domain is not None:
+            # Last: as long as it is known, an agent that was interrupted knows what is left to remove.
+            await self._hypervisor.remove(domain.name)
         return None if instance is None else 0
 
     async def _release(self, instance: Object) -> None:
@@ -245,6 +220,7 @@ class InstanceController:
                 raise
 
     async def _discard(self, uid: str) -> None:
+        await self._preparations.forget(uid)
         await self._node.workspaces.discard(uid)
         self._failures.pop(uid, None)
         self._looks.pop(uid, None)
@@ -265,11 +241,9 @@ class InstanceController:
         changed = new or old
         if changed is None:
             return
-        key = key_of(changed)
-        preparing = self._preparing.get(key)
-        if preparing is not None and (new is None or is_terminating(new) or is_final(new)):
-            preparing.cancel()
-        self._queue.add(key)
+        if new is None or is_terminating(new) or is_final(new):
+            self._preparations.cancel(changed["metadata"]["uid"])
+        self._queue.add(key_of(changed))
 
     def _domain_changed(self, name: str | None) -> None:
         if name is None:

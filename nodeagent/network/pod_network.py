@@ -3,6 +3,7 @@
 libvirt's side of it: https://libvirt.org/formatnetwork.html.
 """
 
+import asyncio
 from collections.abc import Iterable
 from enum import StrEnum
 from ipaddress import IPv4Network
@@ -45,6 +46,7 @@ class PodNetwork:
         self._name = f"virtplane-{suffix}"
         self._bridge = f"vp-{suffix}"
         self._mode = mode
+        self._opening = asyncio.Lock()
         self._failure: str | None = None if mode != Mode.USER else "user mode is configured"
 
     @property
@@ -57,7 +59,8 @@ class PodNetwork:
         if self._mode == Mode.USER:
             return
         try:
-            await self._ensure()
+            async with self._opening:
+                await self._ensure()
         except HypervisorUnavailableError:
             raise
         except (HypervisorError, NetworkError) as error:
@@ -67,9 +70,14 @@ class PodNetwork:
         else:
             self._failure = None
 
-    def attached(self, instance: Object) -> dict[str, Attached]:
-        """Return how each interface of an instance is attached, by its name. Raises NetworkError."""
+    async def attach(self, instance: Object) -> dict[str, Attached]:
+        """Return how each interface of an instance is attached, by its name.
+
+        A network that somebody stopped meanwhile is started again. Raises NetworkError, HypervisorUnavailableError.
+        """
         interfaces = instance["spec"]["domain"].get("devices", {}).get("interfaces", ())
+        if self.is_nat and any("masquerade" in each for each in interfaces):
+            await self.open()
         return {each["name"]: self._attached(each) for each in interfaces}
 
     def _attached(self, interface: Object) -> Attached:

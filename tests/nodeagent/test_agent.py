@@ -19,6 +19,7 @@ from client.kinds import EVENT, NODE, SECRET, VIRTUAL_MACHINE_INSTANCE
 from kube.conditions import get_condition
 from nodeagent.agent import Options, run
 from nodeagent.hypervisor.gateway import Hypervisor
+from nodeagent.instance.controller import RETRY_SECONDS, WORKERS
 from tests.server import NODE as NODE_NAME
 from tests.server import running_server
 
@@ -331,3 +332,58 @@ async def test_a_paused_start_stays_paused_and_says_so(host: Host) -> None:
     assert paused is not None
     assert paused["reason"] == "PausedByUser"
     await host.delete("paused")
+
+
+async def test_pulls_that_hang_keep_no_other_guest_waiting(host: Host) -> None:
+    many = WORKERS + 1
+    held = asyncio.Event()
+    asked = asyncio.Semaphore(0)
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.release()
+        await held.wait()
+        writer.close()
+
+    registry = await asyncio.start_server(hang, "127.0.0.1", 0)
+    address = f"127.0.0.1:{registry.sockets[0].getsockname()[1]}"
+    try:
+        await host.start(insecure_registries=(address,))
+        for number in range(many):
+            image = {"image": f"{address}/slow{number}:1"}
+            await host.bind(f"slow{number}", volumes=[{"name": "root", "containerDisk": image}])
+        async with asyncio.timeout(SECONDS):
+            for _ in range(many):
+                await asked.acquire()
+        await host.bind("quick", terminationGracePeriodSeconds=0)
+        await host.until_phase("quick", "Running")
+        for name in ("quick", *(f"slow{number}" for number in range(many))):
+            await host.delete(name)
+    finally:
+        held.set()
+        registry.close()
+
+
+async def test_failures_that_differ_each_time_are_not_tried_again_at_once(host: Host) -> None:
+    asked: list[float] = []
+    twice = asyncio.Event()
+
+    async def fail(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(asyncio.get_running_loop().time())
+        writer.write(f"HTTP/1.1 500 Number {len(asked)}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        await writer.drain()
+        writer.close()
+        if len(asked) == 2:
+            twice.set()
+
+    registry = await asyncio.start_server(fail, "127.0.0.1", 0)
+    address = f"127.0.0.1:{registry.sockets[0].getsockname()[1]}"
+    try:
+        await host.start(insecure_registries=(address,))
+        await host.bind("failing", volumes=[{"name": "root", "containerDisk": {"image": f"{address}/broken:1"}}])
+        async with asyncio.timeout(SECONDS):
+            await twice.wait()
+        assert asked[1] - asked[0] >= RETRY_SECONDS
+        await host.delete("failing")
+    finally:
+        registry.close()
