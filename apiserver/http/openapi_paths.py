@@ -53,7 +53,8 @@ def paths(root: str, resource: Resource, version: str) -> dict[str, Any]:
         return {_METHODS[verb]: _operation(resource, version, verb, of) for verb in verbs}
 
     found = {
-        collection: operations(*(verb for verb in _COLLECTION_VERBS if verb in resource.verbs)) | _in_path(resource, named=False),
+        collection: operations(*(verb for verb in _COLLECTION_VERBS if verb in resource.verbs))
+        | _in_path(resource, named=False),
         item: operations("get", "update", "patch", "delete") | _in_path(resource, named=True),
     }
     for name, verbs in resource.subresources.items():
