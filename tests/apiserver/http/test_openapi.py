@@ -109,7 +109,7 @@ def test_bodies_parameters_and_answers_are_in_the_wrappers_of_their_kind() -> No
     place, body = {"name": "p", "in": "path", "type": "string"}, {"name": "b", "in": "body", "schema": {"$ref": "B"}}
     put = {"parameters": [body], "responses": {"200": {"description": "OK", "schema": {"$ref": "A"}}}}
     item = named(encode({"paths": {"/a": {"parameters": [place], "put": put}}}), *PATHS)["/a"]
-    assert at_path(item, 9, 1, 2, 4, 3) == [b"p"]
+    assert at_path(item, 9, 1, 2, 4, 4) == [b"p"]
     operation = at_path(item, 3)[0]
     assert at_path(operation, PARAMETERS, 1, 1, 5, 1) == [b"B"]
     assert at_path(named(operation, 9, 1)["200"], 1, 2, 1, 1) == [b"A"]
