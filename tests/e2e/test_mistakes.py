@@ -6,7 +6,9 @@ from typing import Any
 def test_an_unknown_field_is_named_at_apply_time(installation: Any, machine: Any) -> None:
     manifest = machine("typo")
     manifest["spec"]["template"]["spec"]["domain"]["memry"] = {"guest": "64Mi"}
-    assert 'unknown field "spec.template.spec.domain.memry"' in installation.apply(manifest, fails=True)
+    refusal = installation.apply(manifest, fails=True)
+    # The server names the whole path; an older kubectl looks itself, and names the field and the type it is not in.
+    assert 'unknown field "spec.template.spec.domain.memry"' in refusal or 'unknown field "memry"' in refusal
 
 
 def test_an_impossible_memory_size_is_refused_at_apply_time(installation: Any, machine: Any) -> None:
