@@ -81,6 +81,7 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
     instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
     controller = InstanceController(client, instances, events, await _node(options, hypervisor, node, kvm=kvm))
     async with asyncio.TaskGroup() as group:
+        group.create_task(hypervisor.failed(), name="hypervisor")
         group.create_task(events.run(), name="events")
         group.create_task(registration.run(), name="registration")
         group.create_task(instances.run(), name="informer")

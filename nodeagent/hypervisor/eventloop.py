@@ -6,14 +6,19 @@ first connection is opened.
 """
 
 import threading
+from collections.abc import Callable
 
 import libvirt
 
 
 class EventLoop:
-    """Runs libvirt's default loop from ``start`` to ``stop``; callbacks come in its thread."""
+    """Runs libvirt's default loop from ``start`` to ``stop``; callbacks come in its thread.
 
-    def __init__(self) -> None:
+    ``failed`` is told there, too, what ended the loop before it was to end.
+    """
+
+    def __init__(self, failed: Callable[[Exception], object]) -> None:
+        self._failed = failed
         self._thread = threading.Thread(target=self._run, name="libvirt-events", daemon=True)
         self._stopping = False
         self._waker = -1
@@ -36,4 +41,8 @@ class EventLoop:
 
     def _run(self) -> None:
         while not self._stopping:
-            libvirt.virEventRunDefaultImpl()
+            try:
+                libvirt.virEventRunDefaultImpl()
+            except libvirt.libvirtError as error:
+                self._failed(error)
+                return

@@ -54,16 +54,19 @@ class Hypervisor:
         self._connecting = threading.Lock()
         self._ended = False
         self._handlers: list[Handler] = []
+        self._failed = asyncio.Event()
+        self._failure: BaseException | None = None
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="libvirt")
 
     @classmethod
     @asynccontextmanager
     async def open(cls, uri: str) -> AsyncGenerator["Hypervisor"]:
         """Connect to ``uri`` as soon as it answers and stay connected; no domain is touched at the end."""
-        events = EventLoop()
-        events.start()
         hypervisor = cls(uri)
+        events = EventLoop(lambda error: hypervisor._loop.call_soon_threadsafe(hypervisor._fail, error))
+        events.start()
         staying = asyncio.create_task(hypervisor._stay_connected(), name="libvirt-connection")
+        staying.add_done_callback(lambda task: None if task.cancelled() else hypervisor._fail(task.exception()))
         try:
             yield hypervisor
         finally:
@@ -72,6 +75,18 @@ class Hypervisor:
             await asyncio.to_thread(hypervisor._end)
             hypervisor._threads.shutdown(wait=False, cancel_futures=True)
             await asyncio.to_thread(events.stop)
+
+    async def failed(self) -> None:
+        """Wait until nothing keeps the connection or delivers events any more, which only a new process mends.
+
+        Raises HypervisorError then; a daemon that is away for a while is no such failure.
+        """
+        await self._failed.wait()
+        raise HypervisorError(f"libvirt cannot be followed any more: {self._failure}") from self._failure
+
+    def _fail(self, error: BaseException | None) -> None:
+        self._failure = error
+        self._failed.set()
 
     def add_handler(self, handler: Handler) -> None:
         """Tell ``handler`` of changes, in the event loop."""

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import libvirt
 import pytest
 
 from nodeagent.domain.identity import Identity
@@ -168,3 +169,25 @@ async def test_a_closed_gateway_leaves_no_connection_open(private_libvirt: "Libv
         async with opened(private_libvirt.uri):
             pass
     assert open_files() == before
+
+
+async def test_an_event_loop_that_fails_is_told_to_who_depends_on_it(
+    private_libvirt: "LibvirtHost", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise libvirt.libvirtError("no more events")
+
+    monkeypatch.setattr(libvirt, "virEventRunDefaultImpl", fail)
+    async with Hypervisor.open(private_libvirt.uri) as hypervisor, asyncio.timeout(SECONDS):
+        with pytest.raises(HypervisorError, match="no more events"):
+            await hypervisor.failed()
+
+
+async def test_a_connection_that_nobody_keeps_is_told_to_who_depends_on_it(private_libvirt: "LibvirtHost") -> None:
+    def fail(_name: str | None) -> None:
+        raise RuntimeError("too much to do")
+
+    async with Hypervisor.open(private_libvirt.uri) as hypervisor, asyncio.timeout(SECONDS):
+        hypervisor.add_handler(fail)
+        with pytest.raises(HypervisorError, match="too much to do"):
+            await hypervisor.failed()
