@@ -47,6 +47,10 @@ class Home:
         """Locked by ``virtplane up`` for as long as it runs."""
         return self.directory / "run" / "up.lock"
 
+    def lock_of(self, role: str) -> Path:
+        """Locked by the process of this role for as long as it runs."""
+        return self.lock.with_name(f"{role}.lock")
+
     @property
     def libvirt(self) -> Path:
         """The private libvirtd's."""

@@ -13,6 +13,7 @@ from virtplane import logs, readiness
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
 from virtplane.settings import Settings
+from virtplane.state import alone
 
 log = structlog.get_logger(__name__)
 
@@ -83,8 +84,12 @@ ROLES: Mapping[str, Role] = {"server": run_server, "controllers": run_controller
 def run_role(name: str, settings: Settings) -> int:
     """Be the process of this role until a signal ends it; return the exit code."""
     logs.configure(name, level=settings.log_level, style=settings.log_format)
+    home = Home.of(settings)
     try:
-        uvloop.run(_until_signalled(ROLES[name], settings))
+        home.make()
+        # Two servers on one SQLite database would not see each other's writes, two agents fight over one libvirt.
+        with alone(home.lock_of(name), f"another `virtplane {name}` runs in {home.directory}"):
+            uvloop.run(_until_signalled(ROLES[name], settings))
     except (VirtplaneError, OSError) as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - the message says it all
         return 1

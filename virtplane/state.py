@@ -7,8 +7,9 @@ import fcntl
 import os
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import orjson
@@ -28,7 +29,7 @@ POLL_SECONDS = 0.05
 
 
 class AlreadyRunningError(VirtplaneError):
-    """Another ``virtplane up`` holds this directory."""
+    """Another process holds this directory, or this part in it."""
 
 
 class UnknownError(VirtplaneError):
@@ -75,15 +76,20 @@ class State:
             return None
 
 
-@contextmanager
-def locked(home: Home) -> Generator[None]:
+def locked(home: Home) -> AbstractContextManager[None]:
     """Hold the directory's lock. Raises AlreadyRunningError."""
-    descriptor = os.open(home.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    return alone(home.lock, f"Virtplane runs already in {home.directory}")
+
+
+@contextmanager
+def alone(lock: Path, taken: str) -> Generator[None]:
+    """Hold the lock that is a file. Raises AlreadyRunningError, saying ``taken``, when another process holds it."""
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         deadline = time.monotonic() + LOCK_SECONDS
         while not _try_lock(descriptor):
             if time.monotonic() > deadline:
-                raise AlreadyRunningError(f"Virtplane runs already in {home.directory}")
+                raise AlreadyRunningError(taken)
             time.sleep(POLL_SECONDS)
         yield
     finally:

@@ -229,6 +229,15 @@ def test_a_process_that_cannot_start_shows_its_last_words_and_leaves_nothing_run
     assert "process stopped" in [line["event"] for line in installation.log("up")]
 
 
+@pytest.mark.parametrize("role", ["server", "controllers"])
+def test_no_second_process_of_a_role_runs_beside_the_first(shared: Installation, role: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    second = shared.virtplane(role, "--port", str(port))
+    assert second.returncode == 1
+    assert f"another `virtplane {role}` runs in {shared.directory}" in second.stderr
+
+
 def test_two_run_side_by_side(shared: Installation, installation: Installation) -> None:
     installation.start()
     assert installation.virtplane("down").returncode == 0
