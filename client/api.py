@@ -29,6 +29,8 @@ REQUEST_SECONDS = 30
 CONNECT_SECONDS = 10
 WATCH_GRACE_SECONDS = 15
 """How much longer than its ``timeoutSeconds`` a watch may last before the connection counts as dead."""
+WATCH_SILENCE_SECONDS = 120
+"""How long a watch may bring nothing before the connection counts as dead: servers send a bookmark each minute."""
 
 
 class Client:
@@ -90,7 +92,9 @@ class Client:
             "resourceVersion": resource_version,
             "timeoutSeconds": str(timeout_seconds),
         }
-        limit = aiohttp.ClientTimeout(total=timeout_seconds + WATCH_GRACE_SECONDS, connect=CONNECT_SECONDS)
+        limit = aiohttp.ClientTimeout(
+            total=timeout_seconds + WATCH_GRACE_SECONDS, connect=CONNECT_SECONDS, sock_read=WATCH_SILENCE_SECONDS
+        )
         response = await self._send("GET", _path(kind, namespace), query=query, timeout=limit)
         try:
             async for line in _lines(response):

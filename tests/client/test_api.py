@@ -99,3 +99,11 @@ async def test_a_server_that_is_not_there_is_unreachable(client: Client, unused_
     with pytest.raises(ApiError) as caught:
         await client.get(CONFIG_MAP, "one", "default")
     assert caught.value.unreachable
+
+
+async def test_a_watch_on_a_connection_that_went_silent_ends(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.api.WATCH_SILENCE_SECONDS", 0.1)
+    async with asyncio.timeout(10), aclosing(client.watch(CONFIG_MAP, resource_version="0")) as events:
+        with pytest.raises(ApiError) as caught:
+            await anext(events)
+    assert caught.value.unreachable
