@@ -1,9 +1,9 @@
 """A fair limit on the requests that are under way at once.
 
 A caller may have as many as there is room left for others (the dynamic threshold of Choudhury and Hahne, known from
-switches with shared memory): one alone gets half of all, two get a third each, and there is always room for a newcomer.
-Watches are counted apart: they cost nothing while they wait. Source of the need: Kubernetes' API Priority and
-Fairness (KEP-1040).
+switches with shared memory): one alone gets half of all, two get a third each, and a newcomer is refused only when many
+callers have taken all room one by one. Watches do not count: they cost nothing while they wait. Source of the need:
+Kubernetes' API Priority and Fairness (KEP-1040).
 """
 
 from collections import Counter
@@ -14,7 +14,6 @@ from apiserver.machinery import errors
 
 LIMIT = 400
 """Requests under way; kube-apiserver's ``--max-requests-inflight``."""
-WATCH_LIMIT = 20_000
 RETRY_AFTER_SECONDS = 1
 
 
