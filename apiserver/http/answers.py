@@ -1,21 +1,21 @@
 """Answers: objects, lists, Tables and Status, as the client asked to see them."""
 
 from collections.abc import Awaitable, Sequence
-from functools import cache
 from typing import Any
 
 import orjson
 from aiohttp import web
 
-from apiserver.http.negotiation import JSON, representation
-from apiserver.machinery import errors
-from apiserver.machinery.resource import Column, Resource
-from apiserver.machinery.table import TableMaker
-from apiserver.registry.codec import encoded, hub_object, versioned_object
+from apiserver.http.negotiation import JSON, REPRESENTATION, include_object
+from apiserver.http.shapes import Shaper
+from apiserver.machinery.resource import Resource
+from apiserver.registry.codec import hub_object
 from apiserver.registry.reading import Page
 from apiserver.storage.contract import Record
 
 Answer = Awaitable[web.StreamResponse]
+_WARNINGS_LENGTH = 4096
+_WARNING_LENGTH = 256
 
 
 def json(body: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
@@ -38,48 +38,36 @@ def one(
     warnings: Sequence[str] = (),
 ) -> web.Response:
     """Answer with one object."""
-    if wants_table(request):
-        body = orjson.dumps(as_table(request, resource, version, [record], {"resourceVersion": str(record.revision)}))
-    else:
-        body = encoded(record, resource, version)
+    body = shaper(request, resource, version).one(record)
     return _warned(raw(body, status=status), resource, version, warnings)
 
 
 def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:
-    """Answer with a list, joining bytes that are ready."""
+    """Answer with a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.continue_token:
         metadata["continue"] = page.continue_token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
-    if wants_table(request):
-        body = orjson.dumps(as_table(request, resource, version, page.records, metadata))
-    else:
-        head = {"apiVersion": resource.api_version(version), "kind": resource.list_kind, "metadata": metadata}
-        items = b",".join([encoded(record, resource, version) for record in page.records])
-        body = orjson.dumps(head)[:-1] + b',"items":[' + items + b"]}"
+    body = shaper(request, resource, version).many(page.records, metadata)
     return _warned(raw(body), resource, version, ())
 
 
+def shaper(request: web.Request, resource: Resource, version: str) -> Shaper:
+    """Return what encodes records as the client of ``request``, which has been negotiated, wants to see them."""
+    return Shaper(resource, version, request[REPRESENTATION], include_object(request.query))
+
+
 def wants_table(request: web.Request) -> bool:
-    """Return True when the client asks for a Table rather than for the objects themselves. Raises 406."""
-    return representation(request.headers.get("Accept", "")).wants == "Table"
+    """Return True when the client asks for a Table rather than for the objects themselves."""
+    return request[REPRESENTATION].shape == "Table"
 
 
 def as_table(
     request: web.Request, resource: Resource, version: str, records: Sequence[Record], metadata: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return a ``meta.k8s.io/v1`` Table of ``records``; ``metadata`` is that of the list. Raises 400."""
-    include = request.query.get("includeObject", "Metadata")
-    if include not in ("None", "Metadata", "Object"):
-        raise errors.bad_request(f"includeObject {include!r} is not one of None, Metadata, Object")
-    shown = [versioned_object(record, resource, version) for record in records]
-    return _table_maker(resource.version(version).columns).table(shown, include=include, metadata=metadata)
-
-
-@cache
-def _table_maker(columns: tuple[Column, ...]) -> TableMaker:
-    return TableMaker(columns)
+    """Return a Table of ``records``; ``metadata`` is that of the list."""
+    return shaper(request, resource, version).table(records, metadata)
 
 
 def success(resource: Resource, record: Record) -> web.Response:
@@ -93,9 +81,29 @@ def success(resource: Resource, record: Record) -> web.Response:
 
 def _warned(response: web.Response, resource: Resource, version: str, warnings: Sequence[str]) -> web.Response:
     deprecation = resource.version(version).deprecation
-    for text in [*([deprecation] if deprecation else []), *warnings]:
-        response.headers.add("Warning", f'299 - "{_quoted(text)}"')
+    texts = [deprecation, *warnings] if deprecation else warnings
+    if texts:
+        for header in warning_headers(texts):
+            response.headers.add("Warning", header)
     return response
+
+
+def warning_headers(texts: Sequence[str]) -> list[str]:
+    """Return the Warning headers that carry ``texts``, each text once and all of them bounded.
+
+    Source: kube-apiserver's warning recorder: beyond 4,096 characters each text is cut, and then the rest left out.
+    """
+    distinct = list(dict.fromkeys(texts))
+    if sum(map(len, distinct)) > _WARNINGS_LENGTH:
+        distinct = [text[:_WARNING_LENGTH] for text in distinct]
+    headers: list[str] = []
+    room = _WARNINGS_LENGTH
+    for text in distinct:
+        if room <= 0:
+            break
+        room -= len(text)
+        headers.append(f'299 - "{_quoted(text)}"')
+    return headers
 
 
 def _quoted(text: str) -> str:

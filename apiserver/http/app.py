@@ -17,13 +17,14 @@ from apiserver.auth.authorization import ALWAYS_ALLOWED
 from apiserver.http import answers, verbs, watches
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.auditing import AUDIT_ID_HEADER, auditor, identify
-from apiserver.http.bodies import MAX_BODY_BYTES
+from apiserver.http.content import finished
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT, InFlight
 from apiserver.http.openapi import OpenApi
 from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
+from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from apiserver.storage.contract import UnavailableError
@@ -50,7 +51,7 @@ class Dispatcher:
         if request[INFO].is_resource:
             return await verbs.serve(request)
         if request.method not in ("GET", "HEAD"):
-            raise errors.method_not_allowed(request.method)
+            raise errors.method_not_allowed(("GET", "HEAD"))
         return await self._serve_document(request)
 
     async def _serve_document(self, request: web.Request) -> web.StreamResponse:
@@ -78,6 +79,12 @@ class Dispatcher:
 
 
 @web.middleware
+async def _finish(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Send every answer in the form that the client reads."""
+    return await finished(request, await handler(request))
+
+
+@web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every failure into a Status."""
     try:
@@ -96,7 +103,11 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 def _failure(error: StatusError) -> web.Response:
-    headers = {"Retry-After": str(error.retry_after_seconds)} if error.retry_after_seconds is not None else None
+    headers: dict[str, str] = {}
+    if error.retry_after_seconds is not None:
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if error.allowed:
+        headers["Allow"] = ", ".join(error.allowed)
     return answers.json(error.status(), status=error.code, headers=headers)
 
 
@@ -169,7 +180,7 @@ def make_app(
 ) -> web.Application:
     """Return the application that serves ``api``, with at most ``limit`` requests under way at once."""
     auditing = [auditor(audit)] if audit is not None else []
-    middlewares = [_log_requests, *auditing, _errors, _access, _bounded]
+    middlewares = [_log_requests, _finish, *auditing, _errors, _access, _bounded]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[API] = api
     app[IN_FLIGHT] = InFlight(limit)

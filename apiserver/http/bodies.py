@@ -1,15 +1,18 @@
 """Request bodies: bounded, decoded, and refused with a reason."""
 
+import asyncio
+from contextlib import suppress
 from typing import Any
 
-import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from apiserver.http import protobuf
+from apiserver.http.negotiation import JSON, YAML
 from apiserver.machinery import errors
-
-MAX_BODY_BYTES = 3 * 1024 * 1024
-"""Kubernetes' limit on request bodies (``k8s.io/apiserver`` MaxRequestBodyBytes)."""
+from apiserver.machinery.decoding import MAX_BODY_BYTES, Decoded, from_json, from_yaml
+from apiserver.machinery.patch import JSON_PATCH, MERGE_PATCH
+from apiserver.machinery.violations import json_type
+from apiserver.registry.options import FieldValidation, WriteOptions
 
 
 async def read_bytes(request: web.Request) -> bytes:
@@ -22,30 +25,47 @@ async def read_bytes(request: web.Request) -> bytes:
         raise errors.too_large(MAX_BODY_BYTES) from too_large
 
 
-async def read_object(request: web.Request) -> dict[str, Any]:
-    """Return a body that must be one object, in JSON or, for some kinds, protobuf. Raises 400, 413, 415."""
-    if request.content_type == protobuf.MEDIA_TYPE:
-        return protobuf.decode(await read_bytes(request))
-    if request.content_type not in ("application/json", "application/octet-stream"):
-        raise errors.unsupported_media_type(["application/json"])
-    return parse_object(await read_bytes(request))
+async def read_object(request: web.Request, options: WriteOptions) -> dict[str, Any]:
+    """Return a body that must be one object: JSON, YAML or, for some kinds, protobuf. Raises 400, 413, 415.
+
+    Fields given twice go to ``options.repeated``, unless nobody asks for them.
+    """
+    decoded = await _decoded(request, strict=options.field_validation is not FieldValidation.IGNORE)
+    options.repeated.extend(decoded.repeated)
+    return _object(decoded.value)
+
+
+def repeated_in_patch(content_type: str, body: bytes, options: WriteOptions) -> list[str]:
+    """Return what strict decoding says of a patch in JSON; one that is no JSON is for ``apply_patch`` to refuse."""
+    prefix = {JSON_PATCH: "json patch ", MERGE_PATCH: ""}.get(content_type)
+    if prefix is None or options.field_validation is FieldValidation.IGNORE:
+        return []
+    with suppress(errors.StatusError):
+        return [f"{prefix}{text}" for text in from_json(body).repeated]
+    return []
 
 
 async def read_delete_options(request: web.Request) -> dict[str, Any]:
     """Return the DeleteOptions in a body; an empty body holds none. Raises 400, 413, 415."""
-    body = await read_bytes(request)
-    if not body:
+    if not await read_bytes(request):
         return {}
-    # Any other media type is read as JSON: clients send these options under many names.
-    return protobuf.decode(body) if request.content_type == protobuf.MEDIA_TYPE else parse_object(body)
+    return _object((await _decoded(request, strict=False)).value)
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
-    """Return ``body`` as a JSON object. Raises 400."""
-    try:
-        decoded = orjson.loads(body)
-    except orjson.JSONDecodeError as broken:
-        raise errors.bad_request(f"the object provided is not valid JSON: {broken}") from broken
-    if not isinstance(decoded, dict):
-        raise errors.bad_request("the object provided must be a JSON object")
-    return decoded
+async def _decoded(request: web.Request, *, strict: bool) -> Decoded:
+    # Without the header it is JSON; aiohttp would call it a stream of octets.
+    match request.content_type if hdrs.CONTENT_TYPE in request.headers else JSON:
+        case "application/json":
+            return from_json(await read_bytes(request), strict=strict)
+        case "application/yaml":
+            return await asyncio.to_thread(from_yaml, await read_bytes(request))
+        case protobuf.MEDIA_TYPE:
+            return Decoded(protobuf.decode(await read_bytes(request)))
+        case _:
+            raise errors.unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise errors.bad_request(f"the object provided is unrecognized: it must be an object, not {json_type(value)}")
+    return value

@@ -1,6 +1,6 @@
 """Query parameters, checked and turned into the registry's options."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery import errors
@@ -35,17 +35,26 @@ def list_options(resource: Resource, info: RequestInfo, query: Mapping[str, str]
 
 
 def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -> WriteOptions:
-    """Return the options of a write. Raises 400."""
-    validation = query.get("fieldValidation", FieldValidation.WARN)
+    """Return the options of a write. Raises 422, as kube-apiserver does for options that do not exist."""
+    validation = query.get("fieldValidation") or FieldValidation.WARN
     if validation not in list(FieldValidation):
-        raise errors.bad_request(f"fieldValidation {validation!r} is not one of {', '.join(FieldValidation)}")
+        raise _not_supported(info.verb, "fieldValidation", validation, sorted(FieldValidation))
+    dry_run = query.get("dryRun") or ""
+    if dry_run not in ("", "All"):
+        raise _not_supported(info.verb, "dryRun", dry_run, ["All"])
     return WriteOptions(
         caller=caller,
         version=info.version,
         subresource=info.subresource,
-        dry_run=_dry_run(query.get("dryRun")),
+        dry_run=dry_run == "All",
         field_validation=FieldValidation(validation),
+        is_patch=info.verb == "patch",
     )
+
+
+def _not_supported(verb: str, name: str, value: str, supported: Sequence[str]) -> errors.StatusError:
+    kind = f"{verb.removesuffix('collection').title()}Options"
+    return errors.invalid("meta.k8s.io", kind, "", [errors.FieldError.not_supported(name, value, supported)])
 
 
 def number(query: Mapping[str, str], name: str) -> int | None:
@@ -61,9 +70,3 @@ def number(query: Mapping[str, str], name: str) -> int | None:
 def flag(query: Mapping[str, str], name: str) -> bool:
     """Return a boolean query parameter as Kubernetes reads it."""
     return query.get(name, "").lower() in ("1", "true")
-
-
-def _dry_run(value: str | None) -> bool:
-    if value not in (None, "", "All"):
-        raise errors.bad_request(f"dryRun {value!r} is not supported; the only value is All")
-    return value == "All"

@@ -49,7 +49,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
     verb = _VERBS.get(method, method.lower())
-    if verb == "get" and query.get("watch") in ("1", "true", "True"):
+    if method == "GET" and query.get("watch") in ("1", "true", "True"):
         return "watch"
     if name:
         return verb

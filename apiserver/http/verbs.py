@@ -8,6 +8,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers, bodies
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
+from apiserver.http.negotiation import REPRESENTATION, negotiate
 from apiserver.http.queries import list_options, write_options
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
@@ -22,12 +23,23 @@ async def serve(request: web.Request) -> web.StreamResponse:
     api, info = request.app[API], request[INFO]
     resource = api.resource(info)
     handler = _HANDLERS.get(info.verb)
-    verbs = resource.subresources[info.subresource] if info.subresource else resource.verbs
+    verbs = _verbs_at(resource, info)
     if handler is None or info.verb not in verbs:
-        raise errors.method_not_allowed(request.method)
-    if info.verb in ("create", "deletecollection") and resource.namespaced and not info.namespace:
-        raise errors.method_not_allowed(request.method)
+        methods = sorted({method for verb in verbs for method in _METHODS[verb]})
+        raise errors.verb_not_supported(resource.group, resource.plural, info.verb, methods)
+    request[REPRESENTATION] = negotiate(request, info.verb)
     return await handler(request, api, resource, info)
+
+
+def _verbs_at(resource: Resource, info: RequestInfo) -> frozenset[str]:
+    """Return the verbs that the path of a request has."""
+    if info.subresource:
+        return frozenset(resource.subresources[info.subresource])
+    if info.name:
+        return _ON_OBJECTS.intersection(resource.verbs)
+    verbs = _ON_COLLECTIONS.intersection(resource.verbs)
+    everywhere = resource.namespaced and not info.namespace
+    return verbs - _IN_ONE_NAMESPACE if everywhere else verbs
 
 
 async def _get(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
@@ -45,8 +57,8 @@ async def _watch(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    obj = await bodies.read_object(request)
     options = write_options(info, request.query, request[CALLER])
+    obj = await bodies.read_object(request, options)
     if resource.namespaced:
         await require_active_namespace(api.store, info.namespace, resource, obj)
     record = await writing.create(resource, api.store, info.namespace, obj, options)
@@ -54,8 +66,8 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
 
 
 async def _update(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    obj = await bodies.read_object(request)
     options = write_options(info, request.query, request[CALLER])
+    obj = await bodies.read_object(request, options)
     record = await writing.update(resource, api.store, info.namespace, info.name, obj, options)
     return answers.one(request, resource, info.version, record, warnings=options.warnings)
 
@@ -63,6 +75,7 @@ async def _update(request: web.Request, api: Api, resource: Resource, info: Requ
 async def _patch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     body = await bodies.read_bytes(request)
     options = write_options(info, request.query, request[CALLER])
+    options.repeated.extend(bodies.repeated_in_patch(request.content_type, body, options))
 
     def apply(current: Object) -> Object:
         return apply_patch(request.content_type, body, current)
@@ -91,6 +104,19 @@ async def _delete_collection(
     return answers.many(request, resource, info.version, page)
 
 
+_ON_OBJECTS = frozenset({"get", "update", "patch", "delete", "watch"})
+_ON_COLLECTIONS = frozenset({"list", "watch", "create", "deletecollection"})
+_IN_ONE_NAMESPACE = frozenset({"create", "deletecollection"})
+_METHODS = {
+    "get": ("GET", "HEAD"),
+    "list": ("GET", "HEAD"),
+    "watch": ("GET",),
+    "create": ("POST",),
+    "update": ("PUT",),
+    "patch": ("PATCH",),
+    "delete": ("DELETE",),
+    "deletecollection": ("DELETE",),
+}
 _Handler = Callable[[web.Request, Api, Resource, RequestInfo], "answers.Answer"]
 _HANDLERS: dict[str, _Handler] = {
     "get": _get,

@@ -62,6 +62,7 @@ class StatusError(Exception):
         *,
         details: dict[str, Any] | None = None,
         retry_after_seconds: int | None = None,
+        allowed: Sequence[str] = (),
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -71,6 +72,8 @@ class StatusError(Exception):
         if retry_after_seconds is not None:
             self.details["retryAfterSeconds"] = retry_after_seconds
         self.retry_after_seconds = retry_after_seconds
+        self.allowed = tuple(allowed)
+        """The methods that a 405 offers instead."""
 
     def status(self) -> dict[str, Any]:
         """Return the ``v1.Status`` object."""
@@ -130,9 +133,17 @@ def no_such_path() -> StatusError:
     return StatusError(404, "NotFound", "the server could not find the requested resource")
 
 
-def method_not_allowed(method: str) -> StatusError:
-    """405: the path exists, the verb does not."""
-    return StatusError(405, "MethodNotAllowed", f"the server does not allow method {method} on the requested resource")
+def method_not_allowed(allowed: Sequence[str]) -> StatusError:
+    """405: the path exists, and has only the methods ``allowed``."""
+    message = "the server does not allow this method on the requested resource"
+    return StatusError(405, "MethodNotAllowed", message, allowed=allowed)
+
+
+def verb_not_supported(group: str, resource: str, verb: str, allowed: Sequence[str]) -> StatusError:
+    """405: the resource has no such verb at this path."""
+    message = f'{verb} is not supported on resources of kind "{qualified_resource(group, resource)}"'
+    details = _details(name="", group=group, kind=resource)
+    return StatusError(405, "MethodNotAllowed", message, details=details, allowed=allowed)
 
 
 def not_acceptable(offered: Sequence[str]) -> StatusError:
@@ -142,6 +153,11 @@ def not_acceptable(offered: Sequence[str]) -> StatusError:
         "NotAcceptable",
         f"only the following media types are accepted: {', '.join(offered)}",
     )
+
+
+def wrong_shape(message: str) -> StatusError:
+    """406: the shape that the client asks for does not fit what it asks about."""
+    return StatusError(406, "NotAcceptable", message)
 
 
 def already_exists(group: str, resource: str, name: str) -> StatusError:
@@ -173,7 +189,7 @@ def expired(message: str) -> StatusError:
 
 def too_large(limit: int) -> StatusError:
     """413: the body is over ``limit`` bytes."""
-    return StatusError(413, "RequestEntityTooLarge", f"the request body is larger than {limit} bytes")
+    return StatusError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {limit}")
 
 
 def unsupported_media_type(accepted: Sequence[str]) -> StatusError:

@@ -14,6 +14,8 @@ from apiserver.machinery.resource import Column
 
 IncludeObject = Literal["Metadata", "Object", "None"]
 """What a row holds of its object: its metadata alone, all of it, or nothing."""
+MetaVersion = Literal["v1", "v1beta1"]
+"""The versions of ``meta.k8s.io``, which differ in name only."""
 
 _AGE = Column(
     name="Age",
@@ -51,6 +53,7 @@ class TableMaker:
         include: IncludeObject = "Metadata",
         metadata: dict[str, Any] | None = None,
         headers: bool = True,
+        version: MetaVersion = "v1",
         now: datetime | None = None,
     ) -> dict[str, Any]:
         """Return the Table of ``objects``.
@@ -60,27 +63,29 @@ class TableMaker:
         at = now or datetime.now(UTC)
         return {
             "kind": "Table",
-            "apiVersion": "meta.k8s.io/v1",
+            "apiVersion": f"meta.k8s.io/{version}",
             "metadata": metadata or {},
             "columnDefinitions": self._definitions if headers else [],
-            "rows": [self.row(obj, include=include, now=at) for obj in objects],
+            "rows": [self.row(obj, include=include, version=version, now=at) for obj in objects],
         }
 
-    def row(self, obj: dict[str, Any], *, include: IncludeObject, now: datetime) -> dict[str, Any]:
-        """Return the row of one object."""
-        cells = [obj["metadata"]["name"], *(_cell(kind, access(obj), now) for kind, access in self._cells)]
+    def row(
+        self, obj: dict[str, Any], *, include: IncludeObject, version: MetaVersion = "v1", now: datetime
+    ) -> dict[str, Any]:
+        """Return the row of one object; a bookmark has no name."""
+        cells = [obj["metadata"].get("name", ""), *(_cell(kind, access(obj), now) for kind, access in self._cells)]
         match include:
             case "None":
                 return {"cells": cells}
             case "Object":
                 return {"cells": cells, "object": obj}
             case "Metadata":
-                return {"cells": cells, "object": partial_metadata(obj)}
+                return {"cells": cells, "object": partial_metadata(obj, version)}
 
 
-def partial_metadata(obj: dict[str, Any]) -> dict[str, Any]:
+def partial_metadata(obj: dict[str, Any], version: MetaVersion = "v1") -> dict[str, Any]:
     """Return the ``PartialObjectMetadata`` of an object."""
-    return {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+    return {"kind": "PartialObjectMetadata", "apiVersion": f"meta.k8s.io/{version}", "metadata": obj["metadata"]}
 
 
 def human_duration(seconds: float) -> str:

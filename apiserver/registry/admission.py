@@ -47,7 +47,7 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     Raises 400 for unknown fields under Strict validation and 422 for everything the schema refuses.
     """
     version = resource.version(options.version)
-    _report_unknown(version.schema.prune(obj), options)
+    _report_strict(resource, obj, version.schema.prune(obj), options)
     version.schema.apply_defaults(obj)
     _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
@@ -64,14 +64,23 @@ def _converted(resource: Resource, conversion: Conversion, obj: Object, current:
     return hub
 
 
-def _report_unknown(unknown: list[str], options: WriteOptions) -> None:
-    texts = [f'unknown field "{path}"' for path in unknown]
+def _report_strict(resource: Resource, obj: Object, unknown: list[str], options: WriteOptions) -> None:
+    """Refuse, warn of, or ignore what strict decoding finds: fields given twice and fields that do not exist."""
+    if not unknown and not options.repeated:
+        return
+    texts = [*options.repeated, *(f'unknown field "{path}"' for path in unknown)]
     match options.field_validation:
-        case FieldValidation.STRICT if texts:
-            raise errors.bad_request(f"strict decoding error: {', '.join(texts)}")
+        case FieldValidation.STRICT if options.is_patch:
+            problem = f"strict decoding error: {', '.join(texts)}"
+            raise errors.invalid("", "", "", [FieldError.invalid("patch", obj, problem)])
+        case FieldValidation.STRICT:
+            raise errors.bad_request(
+                f'{resource.kind} in version "{options.version}" cannot be handled as a {resource.kind}: '
+                f"strict decoding error: {', '.join(texts)}"
+            )
         case FieldValidation.WARN:
             options.warnings.extend(texts)
-        case _:
+        case FieldValidation.IGNORE:
             return
 
 

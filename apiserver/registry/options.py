@@ -26,6 +26,10 @@ class WriteOptions:
     """Empty or ``status``."""
     dry_run: bool = False
     field_validation: FieldValidation = FieldValidation.WARN
+    is_patch: bool = False
+    """True when the client sent a patch, so that the object is not all its words."""
+    repeated: list[str] = field(default_factory=list[str])
+    """What strict decoding says about fields that the body has twice; the reader of the body appends."""
     warnings: list[str] = field(default_factory=list[str])
     """Texts for Warning headers; the registry appends."""
 

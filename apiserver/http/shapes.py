@@ -1,0 +1,90 @@
+"""Records as one client asked to see them: whole, as rows of a Table, or their metadata alone."""
+
+from collections.abc import Sequence
+from functools import cache
+
+import orjson
+
+from apiserver.http.negotiation import Representation
+from apiserver.machinery.resource import Column, Object, Resource
+from apiserver.machinery.table import IncludeObject, MetaVersion, TableMaker, partial_metadata
+from apiserver.registry.codec import encoded, versioned_object
+from apiserver.storage.contract import Record
+
+
+class Shaper:
+    """Encodes records, all of one resource in one version, for one client. What can be shared is encoded once."""
+
+    def __init__(
+        self, resource: Resource, version: str, representation: Representation, include: IncludeObject = "Metadata"
+    ) -> None:
+        self._resource = resource
+        self._version = version
+        self._shape = representation.shape
+        self._meta_version: MetaVersion = representation.meta_version
+        self._include: IncludeObject = include
+        self._headers = True
+
+    def one(self, record: Record) -> bytes:
+        """Return one object."""
+        match self._shape:
+            case "":
+                return encoded(record, self._resource, self._version)
+            case "Table":
+                return orjson.dumps(self.table([record], {"resourceVersion": str(record.revision)}))
+            case _:
+                return self._partial(record)
+
+    def many(self, records: Sequence[Record], metadata: Object) -> bytes:
+        """Return a list, whose own metadata is given, by joining bytes that are ready."""
+        if self._shape == "Table":
+            return orjson.dumps(self.table(records, metadata))
+        encode = self._partial if self._shape else self.one
+        items = b",".join([encode(record) for record in records])
+        api_version = f"meta.k8s.io/{self._meta_version}" if self._shape else self._resource.api_version(self._version)
+        head = {"apiVersion": api_version, "kind": self._shape or self._resource.list_kind, "metadata": metadata}
+        return orjson.dumps(head)[:-1] + b',"items":[' + items + b"]}"
+
+    def table(self, records: Sequence[Record], metadata: Object) -> Object:
+        """Return a Table of ``records``; ``metadata`` is that of the list."""
+        return self._table([self._shown(record) for record in records], metadata)
+
+    def change(self, record: Record) -> bytes:
+        """Return the object of one event of a watch; only the first Table has column definitions."""
+        body = self.one(record)
+        self._headers = False
+        return body
+
+    def bookmark(self, metadata: Object) -> bytes:
+        """Return the object of a bookmark: no more than ``metadata``, in the shape of the other events."""
+        kind = {"kind": self._resource.kind, "apiVersion": self._resource.api_version(self._version)}
+        obj = {**kind, "metadata": {"creationTimestamp": None, **metadata}}
+        match self._shape:
+            case "":
+                return orjson.dumps(obj)
+            case "Table":
+                table = self._table([obj], {"resourceVersion": metadata["resourceVersion"]})
+                self._headers = False
+                return orjson.dumps(table)
+            case _:
+                return orjson.dumps(partial_metadata(obj, self._meta_version))
+
+    def _shown(self, record: Record) -> Object:
+        return versioned_object(record, self._resource, self._version)
+
+    def _partial(self, record: Record) -> bytes:
+        def build(record: Record) -> bytes:
+            return bytes(memoryview(orjson.dumps(partial_metadata(self._shown(record), self._meta_version))))
+
+        return record.form(f"metadata {self._version} {self._meta_version}", build)
+
+    def _table(self, shown: Sequence[Object], metadata: Object) -> Object:
+        maker = _table_maker(self._resource.version(self._version).columns)
+        return maker.table(
+            shown, include=self._include, metadata=metadata, headers=self._headers, version=self._meta_version
+        )
+
+
+@cache
+def _table_maker(columns: tuple[Column, ...]) -> TableMaker:
+    return TableMaker(columns)
