@@ -1,5 +1,6 @@
 """Query parameters, checked and turned into the registry's options."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 from apiserver.auth.attributes import RequestInfo
@@ -7,29 +8,38 @@ from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import parse_field_selector, parse_label_selector
 from apiserver.registry.options import FieldValidation, ListOptions, WriteOptions
-from apiserver.registry.selection import Selects, all_of
+from apiserver.registry.selection import select
+from apiserver.registry.watching import WatchOptions
+from apiserver.storage.contract import Selection
 
 
-def selection(resource: Resource, query: Mapping[str, str], name: str = "") -> Selects | None:
-    """Return what the label and field selectors of a request select together. Raises 400."""
-    wanted: list[Selects] = []
-    if labels := query.get("labelSelector"):
-        wanted.append(parse_label_selector(labels).matches)
-    if fields := query.get("fieldSelector"):
-        wanted.append(parse_field_selector(fields, resource.selectable_fields).matches)
-    if name:
-        wanted.append(parse_field_selector(f"metadata.name={name}").matches)
-    return all_of(wanted)
+def selection(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> Selection:
+    """Return what a request selects: by its namespace, label and field selectors. Raises 400."""
+    labels = parse_label_selector(query.get("labelSelector", ""))
+    fields = parse_field_selector(query.get("fieldSelector", ""), resource.selectable_fields)
+    return select(resource, info.namespace, labels, fields)
 
 
 def list_options(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> ListOptions:
     """Return the options of a list. Raises 400."""
     return ListOptions(
-        namespace=info.namespace or None,
-        selects=selection(resource, query),
+        selection=selection(resource, info, query),
         resource_version=query.get("resourceVersion", ""),
         resource_version_match=query.get("resourceVersionMatch", ""),
-        limit=number(query, "limit") or 0,
+        limit=max(number(query, "limit") or 0, 0),
+        continue_token=query.get("continue", ""),
+        send_initial_events=flag(query, "sendInitialEvents"),
+    )
+
+
+def watch_options(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> WatchOptions:
+    """Return the options of a watch. Raises 400."""
+    return WatchOptions(
+        selection=selection(resource, info, query),
+        resource_version=query.get("resourceVersion", ""),
+        resource_version_match=query.get("resourceVersionMatch", ""),
+        send_initial_events=flag(query, "sendInitialEvents"),
+        bookmarks=flag(query, "allowWatchBookmarks") or False,
         continue_token=query.get("continue", ""),
     )
 
@@ -58,15 +68,19 @@ def _not_supported(verb: str, name: str, value: str, supported: Sequence[str]) -
 
 
 def number(query: Mapping[str, str], name: str) -> int | None:
-    """Return a query parameter that must be a whole number, or None when it is absent. Raises 400."""
+    """Return a query parameter that must be a whole number of 64 bits, or None when it is absent. Raises 400."""
     text = query.get(name)
     if not text:
         return None
-    if not text.isascii() or not text.isdigit():
-        raise errors.bad_request(f"{name} must be a whole number, 0 or more; it is {text!r}")
+    if not re.fullmatch(r"[+-]?[0-9]{1,19}", text) or not -(1 << 63) <= int(text) < 1 << 63:
+        raise errors.bad_request(f"{name} must be a whole number; it is {text!r}")
     return int(text)
 
 
-def flag(query: Mapping[str, str], name: str) -> bool:
-    """Return a boolean query parameter as Kubernetes reads it."""
-    return query.get(name, "").lower() in ("1", "true")
+def flag(query: Mapping[str, str], name: str) -> bool | None:
+    """Return a boolean query parameter, or None when it is absent.
+
+    Everything but ``false`` and ``0`` is true (``Convert_Slice_string_To_bool`` of ``k8s.io/apimachinery``).
+    """
+    text = query.get(name)
+    return None if text is None else text.lower() not in ("false", "0")

@@ -43,7 +43,8 @@ def _verbs_at(resource: Resource, info: RequestInfo) -> frozenset[str]:
 
 
 async def _get(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    record = await reading.get(resource, api.store, info.namespace, info.name)
+    revision = request.query.get("resourceVersion", "")
+    record = await reading.get(resource, api.store, info.namespace, info.name, revision)
     return answers.one(request, resource, info.version, record)
 
 

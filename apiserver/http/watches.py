@@ -1,9 +1,10 @@
-"""Watch streams: one JSON document a change, chunked, ended gracefully."""
+"""Watch streams: one JSON document a change, chunked or over a WebSocket, ended gracefully."""
 
 import asyncio
+import math
 import random
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -13,81 +14,120 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON
-from apiserver.http.queries import flag, number, selection
+from apiserver.http.queries import number, watch_options
+from apiserver.http.watchsinks import Sink, open_sink
+from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Resource
+from apiserver.registry import watching
 from apiserver.registry.codec import encoded
-from apiserver.registry.watching import Change, WatchOptions, watch
-from apiserver.storage.contract import Record
+from apiserver.registry.reading import told_by_storage
+from apiserver.storage.contract import CompactedError, Record, Revision, Store, UnavailableError, Watch
 
-BOOKMARK_SECONDS = 60
-"""How often a quiet watcher that allows bookmarks learns the current revision (kube-apiserver's cacher)."""
+BOOKMARK_SECONDS = 60.0
+"""How often a watcher that allows bookmarks learns the current revision (kube-apiserver's cacher)."""
+LAST_BOOKMARK_SECONDS = 2.0
+"""How long before its timeout a watcher gets the last one (``nextBookmarkTime`` there)."""
 MIN_SECONDS = 1800
 """A watch without ``timeoutSeconds`` lives this long, up to twice that (kube-apiserver MinRequestTimeout)."""
+PRESENCE_SECONDS = 15.0
+"""How soon a quiet watch learns that its client is gone."""
+STUCK_SECONDS = 30.0
+"""How long after its timeout a client that does not read what it is sent keeps its connection."""
+WRITE_EVENTS = 256
+"""How many events are written at once."""
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
 """Set when the server stops; every watch then ends as if it had timed out."""
 
 
 async def stream(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    """Answer a watch until its timeout, the client's or the server's end."""
-    query = request.query
-    writer = _EventWriter(request, resource, info.version, as_table=answers.wants_table(request))
-    options = WatchOptions(
-        namespace=info.namespace or None,
-        selects=selection(resource, query, info.name),
-        resource_version=query.get("resourceVersion", ""),
-        send_initial_events=flag(query, "sendInitialEvents"),
-    )
-    seconds = number(query, "timeoutSeconds") or random.uniform(MIN_SECONDS, 2 * MIN_SECONDS)  # noqa: S311 - spreads load
-    response = web.StreamResponse(headers={"Content-Type": JSON, "Cache-Control": "no-cache, private"})
-    await response.prepare(request)
-    bookmarks = flag(query, "allowWatchBookmarks")
+    """Answer a watch until its timeout, the client's or the server's end.
+
+    What goes wrong once the options are understood is told as an ERROR event, as kube-apiserver does.
+    """
+    lines = _Lines(request, resource, info.version, as_table=answers.wants_table(request))
+    options = watch_options(resource, info, request.query)
+    watching.check(resource, options)
+    seconds = number(request.query, "timeoutSeconds") or random.uniform(MIN_SECONDS, 2 * MIN_SECONDS)  # noqa: S311 - spreads load
+    sink = await open_sink(request, {"Content-Type": JSON, "Cache-Control": "no-cache, private"})
+    session = _Session(sink, lines, request.app[STOPPING], seconds, bookmarks=options.bookmarks)
     # A watch usually ends because its client goes away, which is learnt by writing: that is no failure.
     with suppress(ConnectionError):
-        async with aclosing(watch(resource, api.store, options)) as changes:
-            try:
-                async for change in _until(changes, request.app[STOPPING], seconds, api if bookmarks else None):
-                    await response.write(writer.line(change))
-            except StatusError as error:
-                await response.write(orjson.dumps({"type": "ERROR", "object": error.status()}) + b"\n")
-        await response.write_eof()
-    return response
+        try:
+            async with asyncio.timeout(seconds + STUCK_SECONDS):
+                await session.serve(api.store, resource, options)
+                await sink.end()
+        except TimeoutError:
+            sink.abort()
+    return sink.response
 
 
-async def _until(
-    changes: AsyncIterator[Change], stopping: asyncio.Event, seconds: float, bookmarks_from: Api | None
-) -> AsyncGenerator[Change, None]:
-    """Yield changes, and bookmarks when quiet, until ``seconds`` are over or the server stops."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    stopped = asyncio.ensure_future(stopping.wait())
-    upcoming: asyncio.Future[Change] | None = None
-    try:
-        while (left := end - loop.time()) > 0:
-            if upcoming is None:
-                upcoming = asyncio.ensure_future(anext(changes))
-            latest = await bookmarks_from.store.latest() if bookmarks_from else 0
-            await asyncio.wait(
-                (upcoming, stopped), timeout=min(left, BOOKMARK_SECONDS), return_when=asyncio.FIRST_COMPLETED
-            )
-            if upcoming.done():
-                yield upcoming.result()
-                upcoming = None
-            elif stopped.done():
-                return
-            elif bookmarks_from:
-                # ``latest`` was read before the silence: nothing at or below it can still be on its way.
-                yield Change("BOOKMARK", latest, None)
-    finally:
-        stopped.cancel()
-        if upcoming is not None:
-            upcoming.cancel()
-            await asyncio.wait((upcoming,))
+class _Session:
+    """One watch, from its first line to its last."""
+
+    def __init__(
+        self, sink: Sink, lines: "_Lines", stopping: asyncio.Event, seconds: float, *, bookmarks: bool
+    ) -> None:
+        self._sink = sink
+        self._lines = lines
+        self._stopping = stopping
+        self._clock = asyncio.get_running_loop().time
+        self._end = self._clock() + seconds
+        self._bookmarks = bookmarks
+        self._bookmark_at = self._next_bookmark()
+
+    async def serve(self, store: Store, resource: Resource, options: watching.WatchOptions) -> None:
+        """Send the initial state and then every change, until the end; an ERROR event when that cannot go on."""
+        try:
+            await self._initial_and_changes(store, resource, options)
+        except StatusError as error:
+            await self._sink.send([self._lines.error(error)])
+        except CompactedError as gone:
+            error = errors.expired(f"too old resource version: {gone.asked} ({gone.oldest})")
+            await self._sink.send([self._lines.error(error)])
+        except UnavailableError:
+            error = errors.unavailable("the database cannot be reached; please try again")
+            await self._sink.send([self._lines.error(error)])
+
+    async def _initial_and_changes(self, store: Store, resource: Resource, options: watching.WatchOptions) -> None:
+        start = await watching.start(resource, store, options)
+        await self._send([("ADDED", record) for record in start.initial])
+        if options.send_initial_events and self._bookmarks:
+            await self._sink.send([self._lines.bookmark(start.after, initial_events_end=True)])
+        with told_by_storage():
+            async with store.watch(resource.storage_name, options.selection, after=start.after) as watch:
+                stopped = asyncio.ensure_future(self._stopping.wait())
+                stopped.add_done_callback(lambda _: watch.wake())
+                self._sink.on_close(watch.wake)
+                try:
+                    await self._changes(watch)
+                finally:
+                    stopped.cancel()
+
+    async def _changes(self, watch: Watch) -> None:
+        while not self._over():
+            events = await watch.take(min(self._end, self._bookmark_at, self._clock() + PRESENCE_SECONDS))
+            await self._send([(event.kind, event.record) for event in events])
+            if self._bookmarks and (self._clock() >= self._bookmark_at or self._stopping.is_set()):
+                await self._sink.send([self._lines.bookmark(watch.revision)])
+                self._bookmark_at = self._next_bookmark()
+
+    def _over(self) -> bool:
+        return self._clock() >= self._end or self._stopping.is_set() or self._sink.closed
+
+    async def _send(self, changes: Sequence[tuple[str, Record]]) -> None:
+        for first in range(0, len(changes), WRITE_EVENTS):
+            await self._sink.send([self._lines.change(*each) for each in changes[first : first + WRITE_EVENTS]])
+
+    def _next_bookmark(self) -> float:
+        now = self._clock()
+        due = min(now + BOOKMARK_SECONDS, self._end - LAST_BOOKMARK_SECONDS)
+        return due if self._bookmarks and due > now else math.inf
 
 
-class _EventWriter:
-    """Encodes changes for one watcher."""
+class _Lines:
+    """Encodes what one watcher is told, a line each."""
 
     def __init__(self, request: web.Request, resource: Resource, version: str, *, as_table: bool) -> None:
         self._request = request
@@ -95,25 +135,31 @@ class _EventWriter:
         self._version = version
         self._as_table = as_table
 
-    def line(self, change: Change) -> bytes:
-        """Return one line of the stream."""
-        if change.record is None:
-            body = orjson.dumps(self._bookmark(change))
-        elif self._as_table:
-            body = orjson.dumps(self._table(change, [change.record]))
-        else:
-            body = encoded(change.record, self._resource, self._version)
-        return b'{"type":"' + change.type.encode() + b'","object":' + body + b"}\n"
+    def change(self, kind: str, record: Record) -> bytes:
+        """Return a change of one object."""
+        if self._as_table:
+            return _line(kind, orjson.dumps(self._table(record.revision, [record])))
+        return _line(kind, encoded(record, self._resource, self._version))
 
-    def _bookmark(self, change: Change) -> dict[str, Any]:
-        metadata: dict[str, Any] = {"resourceVersion": str(change.revision), "creationTimestamp": None}
-        if change.initial_events_end:
+    def bookmark(self, revision: Revision, *, initial_events_end: bool = False) -> bytes:
+        """Return word that everything up to ``revision`` has been told."""
+        metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        if initial_events_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
         if self._as_table:
-            return self._table(change, [])
+            return _line("BOOKMARK", orjson.dumps(self._table(revision, [])))
         api_version = self._resource.api_version(self._version)
-        return {"kind": self._resource.kind, "apiVersion": api_version, "metadata": metadata}
+        body = {"kind": self._resource.kind, "apiVersion": api_version, "metadata": metadata}
+        return _line("BOOKMARK", orjson.dumps(body))
 
-    def _table(self, change: Change, records: list[Record]) -> dict[str, Any]:
-        metadata = {"resourceVersion": str(change.revision)}
+    def error(self, error: StatusError) -> bytes:
+        """Return why the watch ends."""
+        return _line("ERROR", orjson.dumps(error.status()))
+
+    def _table(self, revision: Revision, records: list[Record]) -> dict[str, Any]:
+        metadata = {"resourceVersion": str(revision)}
         return answers.as_table(self._request, self._resource, self._version, records, metadata)
+
+
+def _line(kind: str, body: bytes) -> bytes:
+    return b'{"type":"%b","object":%b}\n' % (kind.encode(), body)

@@ -72,15 +72,20 @@ class StatusError(Exception):
         if retry_after_seconds is not None:
             self.details["retryAfterSeconds"] = retry_after_seconds
         self.retry_after_seconds = retry_after_seconds
+<<<<<<< /tmp/tmp.x2p5hhmvP8/ours
+        self.continue_token = ""
+        """How a list may go on nevertheless."""
+=======
         self.allowed = tuple(allowed)
         """The methods that a 405 offers instead."""
+>>>>>>> /tmp/tmp.x2p5hhmvP8/theirs
 
     def status(self) -> dict[str, Any]:
         """Return the ``v1.Status`` object."""
         body: dict[str, Any] = {
             "kind": "Status",
             "apiVersion": "v1",
-            "metadata": {},
+            "metadata": {"continue": self.continue_token} if self.continue_token else {},
             "status": "Failure",
             "message": self.message,
             "reason": self.reason,
@@ -182,9 +187,11 @@ def conflict(group: str, resource: str, name: str, detail: str) -> StatusError:
     )
 
 
-def expired(message: str) -> StatusError:
-    """410: the revision asked for is no longer kept; list again."""
-    return StatusError(410, "Expired", message)
+def expired(message: str, *, continue_token: str = "") -> StatusError:
+    """410: the revision asked for is no longer kept; list again, or go on with ``continue_token``."""
+    error = StatusError(410, "Expired", message)
+    error.continue_token = continue_token
+    return error
 
 
 def too_large(limit: int) -> StatusError:

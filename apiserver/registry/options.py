@@ -1,10 +1,10 @@
 """What a request may ask for beside its object, parsed and named as Kubernetes' query parameters are."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from apiserver.machinery.resource import Caller, Object
+from apiserver.machinery.resource import Caller
+from apiserver.storage.contract import EVERYTHING, Selection
 
 
 class FieldValidation(StrEnum):
@@ -60,10 +60,10 @@ class DeleteOptions:
 class ListOptions:
     """Which objects, as of when, and how many."""
 
-    namespace: str | None = None
-    selects: Callable[[Object], bool] | None = None
-    """Label and field selectors, compiled; None selects everything."""
+    selection: Selection = EVERYTHING
     resource_version: str = ""
     resource_version_match: str = ""
     limit: int = 0
+    """0 for no limit."""
     continue_token: str = ""
+    send_initial_events: bool | None = None

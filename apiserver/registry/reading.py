@@ -1,28 +1,35 @@
-"""get and list: consistent reads, pages of one snapshot, and resourceVersion semantics.
+"""get and list: how old an answer may be, and pages of one snapshot.
 
-Source: Kubernetes API concepts, "Resource versions" and "Retrieving large result sets in chunks".
+Source: Kubernetes API concepts, "Resource versions" and "Retrieving large result sets in chunks";
+``ValidateListOptions`` of ``k8s.io/apimachinery/pkg/apis/meta/internalversion/validation`` and of
+``k8s.io/apiserver/pkg/storage``.
 """
 
 import base64
-import binascii
-from bisect import bisect_right
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import orjson
 
 from apiserver.machinery import errors
+from apiserver.machinery.errors import FieldError, StatusError
 from apiserver.machinery.resource import Resource
-from apiserver.registry.codec import hub_object
 from apiserver.registry.options import ListOptions
+from apiserver.registry.selection import is_whole
 from apiserver.storage.contract import (
     CompactedError,
     FutureRevisionError,
     Key,
     NotFoundError,
     Record,
-    Snapshot,
+    Revision,
     Store,
 )
+
+TOKEN_VERSION = "meta.k8s.io/v1"  # noqa: S105 - the version of a continue token's layout
+INCONSISTENT: Revision = -1
+"""In a continue token: go on with whatever is newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +42,24 @@ class Page:
     remaining: int | None = None
 
 
-async def get(resource: Resource, store: Store, namespace: str, name: str) -> Record:
-    """Return one record. Raises the 404 Status."""
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """Where a page starts, and how old it may be; see ``Store.list``."""
+
+    at: Revision | None = None
+    at_least: Revision | None = None
+    after: tuple[str, str] | None = None
+
+
+async def get(resource: Resource, store: Store, namespace: str, name: str, resource_version: str = "") -> Record:
+    """Return one record, not older than ``resource_version``: the newest without one, any that is known for ``0``.
+
+    Raises 400, 404, and 504 for a revision not yet written.
+    """
+    key = Key(resource.storage_name, namespace, name)
     try:
-        return await store.get(Key(resource.storage_name, namespace, name))
+        with told_by_storage():
+            return await store.get(key, at_least=parse_revision(resource_version) if resource_version else None)
     except NotFoundError as missing:
         raise errors.not_found(resource.group, resource.plural, name) from missing
 
@@ -46,90 +67,124 @@ async def get(resource: Resource, store: Store, namespace: str, name: str) -> Re
 async def list_page(resource: Resource, store: Store, options: ListOptions) -> Page:
     """Return the records that ``options`` select, all of one revision.
 
-    Raises 400 for contradictory options, 410 Expired for a revision no longer kept, 504 for one not yet written.
+    Raises 400 and 422 for options that cannot be, 410 Expired for a revision no longer kept, 504 for one not yet
+    written.
     """
-    start: tuple[str, str] | None = None
-    at = _exact_revision(options)
-    if options.continue_token:
-        if options.resource_version not in ("", "0"):
-            raise errors.bad_request("specifying resource version is not allowed when using continue")
-        at, start = _parse_continue(options.continue_token)
-    snapshot = await _snapshot(resource, store, options.namespace, at)
-    _refuse_future(options, snapshot)
-    records = snapshot.records
-    if start is not None:
-        records = records[bisect_right(records, start, key=lambda record: (record.key.namespace, record.key.name)) :]
-    if options.selects is not None:
-        selects = options.selects
-        records = [record for record in records if selects(hub_object(record))]
-    if not options.limit or len(records) <= options.limit:
-        return Page(snapshot.revision, records)
-    page = records[: options.limit]
-    # A selector makes the count of what remains a guess; Kubernetes leaves it out then.
-    remaining = len(records) - options.limit if options.selects is None else None
-    return Page(snapshot.revision, page, _continue_token(snapshot.revision, page[-1].key), remaining)
-
-
-async def _snapshot(resource: Resource, store: Store, namespace: str | None, at: int | None) -> Snapshot:
+    _check(options)
+    start = _start(options)
     try:
-        return await store.list(resource.storage_name, namespace, at=at)
+        with told_by_storage():
+            snapshot = await store.list(
+                resource.storage_name,
+                options.selection,
+                at=start.at,
+                at_least=start.at_least,
+                start=start.after,
+                limit=options.limit,
+            )
     except CompactedError as gone:
-        raise errors.expired(
-            "The provided resource version or continue token is too old to display a consistent list: "
-            f"the oldest kept revision is {gone.oldest}. List again without it."
-        ) from gone
-    except FutureRevisionError as future:
-        raise _future(future.asked, future.current) from future
+        raise _expired(start) from gone
+    if not snapshot.more:
+        return Page(snapshot.revision, snapshot.records)
+    last = snapshot.records[-1].key
+    # A selector makes the count of what remains a guess; Kubernetes leaves it out then.
+    remaining = snapshot.remaining if is_whole(options.selection) else None
+    token = _continue_token(snapshot.revision, (last.namespace, last.name))
+    return Page(snapshot.revision, snapshot.records, token, remaining)
 
 
-def parse_revision(text: str) -> int:
+def parse_revision(text: str) -> Revision:
     """Return a resourceVersion as a number. Raises 400."""
-    if not text.isascii() or not text.isdigit():
-        raise errors.bad_request(f"invalid resource version {text!r}: it must come from an earlier answer")
+    if not is_revision(text):
+        raise errors.bad_request(f"invalid resource version: {text!r} does not come from an earlier answer")
     return int(text)
 
 
-def _exact_revision(options: ListOptions) -> int | None:
-    match options.resource_version_match:
-        case "" | "NotOlderThan":
-            if options.resource_version_match and not options.resource_version:
-                raise errors.bad_request("resourceVersionMatch is forbidden unless resourceVersion is provided")
-            # A limit with a resourceVersion and no match means Exact, for paging clients of old.
-            if options.limit and not options.resource_version_match and options.resource_version not in ("", "0"):
-                return parse_revision(options.resource_version)
-            return None
-        case "Exact":
-            if options.resource_version in ("", "0"):
-                raise errors.bad_request('resourceVersionMatch "Exact" is forbidden for resourceVersion "0" or none')
-            return parse_revision(options.resource_version)
-        case other:
-            raise errors.bad_request(f'resourceVersionMatch "{other}" is not one of Exact, NotOlderThan')
+def is_revision(text: str) -> bool:
+    """Return True when ``text`` can be a resourceVersion: an unsigned number of 64 bits."""
+    return text.isascii() and text.isdigit() and int(text) < 1 << 64
 
 
-def _refuse_future(options: ListOptions, snapshot: Snapshot) -> None:
-    if options.resource_version:
-        asked = parse_revision(options.resource_version)
-        if asked > snapshot.revision:
-            raise _future(asked, snapshot.revision)
+@contextmanager
+def told_by_storage() -> Generator[None]:
+    """Turn what storage knows of no revision so new into the 504 that clients look for."""
+    try:
+        yield
+    except FutureRevisionError as future:
+        error = errors.timed_out(f"Too large resource version: {future.asked}, current: {future.current}")
+        error.details["causes"] = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
+        raise error from future
 
 
-def _future(asked: int, current: int) -> errors.StatusError:
-    error = errors.timed_out(f"Too large resource version: {asked}, current: {current}")
-    error.details["causes"] = [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}]
-    return error
+def invalid_options(found: list[FieldError]) -> StatusError:
+    """422: options of a list or a watch that exclude each other."""
+    return errors.invalid("meta.k8s.io", "ListOptions", "", found)
 
 
-def _continue_token(revision: int, last: Key) -> str:
-    token = {"v": "meta.k8s.io/v1", "rv": revision, "start": [last.namespace, last.name]}
+def _check(options: ListOptions) -> None:
+    found: list[FieldError] = []
+    if match := options.resource_version_match:
+        field = "resourceVersionMatch"
+        if not options.resource_version:
+            found.append(FieldError.forbidden(field, f"{field} is forbidden unless resourceVersion is provided"))
+        if options.continue_token:
+            found.append(FieldError.forbidden(field, f"{field} is forbidden when continue is provided"))
+        if match not in ("Exact", "NotOlderThan"):
+            found.append(FieldError.not_supported(field, match, ("Exact", "NotOlderThan", "")))
+        if match == "Exact" and options.resource_version == "0":
+            found.append(FieldError.forbidden(field, f'{field} "exact" is forbidden for resourceVersion "0"'))
+    if options.send_initial_events is not None:
+        found.append(FieldError.forbidden("sendInitialEvents", "sendInitialEvents is forbidden for list"))
+    if found:
+        raise invalid_options(found)
+
+
+def _start(options: ListOptions) -> _Start:
+    if options.continue_token:
+        return _continued(options)
+    if not options.resource_version:
+        return _Start()
+    revision = parse_revision(options.resource_version)
+    # A limit with a resourceVersion and no match means Exact, for paging clients of old.
+    exact = options.limit > 0 and revision > 0 if not options.resource_version_match else False
+    if exact or options.resource_version_match == "Exact":
+        return _Start(at=revision)
+    return _Start(at_least=revision)
+
+
+def _continued(options: ListOptions) -> _Start:
+    revision, after = _parse_continue(options.continue_token)
+    if options.resource_version not in ("", "0"):
+        raise errors.bad_request("specifying resource version is not allowed when using continue")
+    return _Start(after=after) if revision == INCONSISTENT else _Start(at=revision, after=after)
+
+
+def _expired(start: _Start) -> StatusError:
+    if start.after is None:
+        return errors.expired("The resourceVersion for the provided list is too old.")
+    return errors.expired(
+        "The provided continue parameter is too old to display a consistent list result. You can start a new list "
+        "without the continue parameter, or use the continue token in this response to retrieve the remainder of the "
+        "results. Continuing with the provided token results in an inconsistent list - objects that were created, "
+        "modified, or deleted between the time the first chunk was returned and now may show up in the list.",
+        continue_token=_continue_token(INCONSISTENT, start.after),
+    )
+
+
+def _continue_token(revision: Revision, last: tuple[str, str]) -> str:
+    token = {"v": TOKEN_VERSION, "rv": revision, "start": list(last)}
     return base64.urlsafe_b64encode(orjson.dumps(token)).decode().rstrip("=")
 
 
-def _parse_continue(text: str) -> tuple[int, tuple[str, str]]:
+def _parse_continue(text: str) -> tuple[Revision, tuple[str, str]]:
     try:
-        token = orjson.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-        revision, (namespace, name) = token["rv"], token["start"]
-    except (binascii.Error, ValueError, KeyError, TypeError) as broken:
-        raise errors.bad_request("continue key is not valid: use it exactly as the server gave it") from broken
-    if not isinstance(revision, int) or not isinstance(namespace, str) or not isinstance(name, str):
-        raise errors.bad_request("continue key is not valid: use it exactly as the server gave it")
-    return revision, (namespace, name)
+        match orjson.loads(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", validate=True)):
+            case {"v": "meta.k8s.io/v1", "rv": int(revision), "start": [str(namespace), str(name)]} if (
+                revision > 0 or revision == INCONSISTENT
+            ):
+                return revision, (namespace, name)
+            case _:
+                problem = "it is not one that this server gave"
+    except ValueError as broken:
+        problem = str(broken)
+    raise errors.bad_request(f"invalid continue token: continue key is not valid: {problem}")

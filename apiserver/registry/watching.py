@@ -1,84 +1,70 @@
-"""watch: initial state, then every change, as the selectors of one watcher see it.
+"""watch: where one starts.
 
-Source: Kubernetes API concepts, "Efficient detection of changes"; KEP-3157 for ``sendInitialEvents``.
+Source: Kubernetes API concepts, "Efficient detection of changes" and "Resource versions"; KEP-3157 for
+``sendInitialEvents``; ``k8s.io/apiserver/pkg/storage/cacher``.
 """
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from apiserver.machinery import errors
-from apiserver.machinery.resource import Object, Resource
-from apiserver.registry.codec import hub_object
-from apiserver.registry.reading import parse_revision
-from apiserver.storage.contract import (
-    CompactedError,
-    Event,
-    EventKind,
-    FutureRevisionError,
-    Record,
-    SlowWatcherError,
-    Store,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One thing to tell a watcher."""
-
-    type: str
-    """ADDED, MODIFIED, DELETED, or BOOKMARK (then ``record`` is None)."""
-    revision: int
-    record: Record | None
-    initial_events_end: bool = False
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Resource
+from apiserver.registry.reading import invalid_options, is_revision, told_by_storage
+from apiserver.storage.contract import Record, Revision, Selection, Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchOptions:
     """From where to watch, and what."""
 
-    namespace: str | None
-    selects: Callable[[Object], bool] | None
+    selection: Selection
     resource_version: str = ""
-    send_initial_events: bool = False
+    resource_version_match: str = ""
+    send_initial_events: bool | None = None
+    bookmarks: bool = False
+    continue_token: str = ""
 
 
-async def watch(resource: Resource, store: Store, options: WatchOptions) -> AsyncGenerator[Change, None]:
-    """Yield changes for ever. Raises 410 Expired when the watcher must list again, 400, 504."""
-    selects = options.selects or _everything
-    after = parse_revision(options.resource_version) if options.resource_version else 0
-    if options.send_initial_events or after == 0:
-        snapshot = await store.list(resource.storage_name, options.namespace)
-        after = snapshot.revision
-        for record in snapshot.records:
-            if selects(hub_object(record)):
-                yield Change("ADDED", record.revision, record)
-        if options.send_initial_events:
-            yield Change("BOOKMARK", after, None, initial_events_end=True)
-    try:
-        async with aclosing(store.watch(resource.storage_name, after=after, namespace=options.namespace)) as events:
-            async for event in events:
-                change = _seen_by(selects, event)
-                if change is not None:
-                    yield change
-    except CompactedError as gone:
-        raise errors.expired(f"too old resource version: {gone.asked} ({gone.oldest})") from gone
-    except SlowWatcherError as slow:
-        raise errors.expired("the watch fell too far behind and was closed; list again") from slow
-    except FutureRevisionError as future:
-        raise errors.timed_out(f"Too large resource version: {future.asked}, current: {future.current}") from future
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a watcher is told before the first event."""
+
+    after: Revision
+    initial: Sequence[Record] = ()
+    """The state at ``after``, told as if each object had just been added."""
 
 
-def _seen_by(selects: Callable[[Object], bool], event: Event) -> Change | None:
-    """Turn a write into what a selector sees: objects appear and disappear when they start and stop to match."""
-    matched = event.previous is not None and selects(hub_object(event.previous))
-    matches = event.kind is not EventKind.DELETED and selects(hub_object(event.record))
-    if matches:
-        return Change("MODIFIED" if matched else "ADDED", event.revision, event.record)
-    if matched:
-        return Change("DELETED", event.revision, event.record)
-    return None
+def check(resource: Resource, options: WatchOptions) -> None:
+    """Raise 422 for options that cannot be (``validateWatchOptions``)."""
+    found: list[FieldError] = []
+    match, field = options.resource_version_match, "resourceVersionMatch"
+    if options.send_initial_events is not None and match != "NotOlderThan":
+        found.append(FieldError.forbidden(field, f"sendInitialEvents requires setting {field} to NotOlderThan"))
+    if match:
+        if options.send_initial_events is None:
+            found.append(
+                FieldError.forbidden(field, f"{field} is forbidden for watch unless sendInitialEvents is provided")
+            )
+        if match != "NotOlderThan":
+            found.append(FieldError.not_supported(field, match, ("NotOlderThan",)))
+        if options.continue_token:
+            found.append(FieldError.forbidden(field, f"{field} is forbidden when continue is provided"))
+    if found:
+        raise invalid_options(found)
+    if options.resource_version and not is_revision(options.resource_version):
+        problem = FieldError.invalid("resourceVersion", options.resource_version, "must come from an earlier answer")
+        raise errors.invalid(resource.group, resource.plural, "", [problem])
 
 
-def _everything(_: Object) -> bool:
-    return True
+async def start(resource: Resource, store: Store, options: WatchOptions) -> Start:
+    """Return where the watch starts. Raises 504 for a revision not yet written."""
+    asked = int(options.resource_version or 0)
+    if options.send_initial_events is False and not asked:
+        return Start(await store.latest())
+    if not options.send_initial_events and asked:
+        return Start(asked)
+    with told_by_storage():
+        at_least = asked if options.resource_version else None
+        snapshot = await store.list(resource.storage_name, options.selection, at_least=at_least)
+    return Start(snapshot.revision, snapshot.records)

@@ -2,129 +2,42 @@
 
 It follows the log from the revision it was loaded at. This process' commits are handed over directly; when another
 replica wrote in between, the gap is read from the log. Either way events are applied strictly in revision order.
+What is older than memory goes back is read from the log.
 """
 
 import asyncio
-from bisect import bisect_right, insort
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
+from itertools import count
 from typing import Self
 
 import structlog
 
 from apiserver.storage import tasks
 from apiserver.storage.contract import (
-    CompactedError,
+    EVERYTHING,
     Event,
-    EventKind,
     FutureRevisionError,
     Key,
     NotFoundError,
     Record,
     Revision,
-    SlowWatcherError,
+    Selection,
     Snapshot,
     UnavailableError,
 )
-from apiserver.storage.sql import SqlLog, rewind
+from apiserver.storage.shelf import Shelf
+from apiserver.storage.sql import REPLAY_EVENTS, SqlLog
+from apiserver.storage.watcher import Watcher
 
 log = structlog.get_logger()
 
-WINDOW_EVENTS = 10_000
-"""How many recent events of each resource can be replayed to a watcher from memory."""
-WARM_EVENTS = 500
-"""How many recent events of each resource keep what was decoded and encoded of superseded states.
-
-Older ones keep their bytes alone, so that a lease renewed for ever costs little: decoding takes ten times the room.
-"""
-WATCHER_EVENTS = 5_000
-"""How far a watcher may fall behind before it is told to list again."""
 CATCH_UP_SECONDS = 3.0
 """How long a read waits for the cache to reach a revision (kube-apiserver's blockTimeout)."""
 RETRY_SECONDS = 1.0
 """How soon the log is read again after that failed."""
-
-
-class _Watcher:
-    """One reader's bounded queue."""
-
-    def __init__(self) -> None:
-        self._events: deque[Event] = deque()
-        self._arrived = asyncio.Event()
-        self._overflowed = False
-
-    def drop(self) -> None:
-        """Make the watcher fail once it has taken what is queued: what comes after is lost."""
-        self._overflowed = True
-        self._arrived.set()
-
-    def offer(self, event: Event) -> None:
-        """Queue an event; a full queue makes the watcher fail instead of holding up others.
-
-        After the first event that found no room nothing more is taken: what follows would hide the gap.
-        """
-        if self._overflowed or len(self._events) >= WATCHER_EVENTS:
-            self._overflowed = True
-        else:
-            self._events.append(event)
-        self._arrived.set()
-
-    async def take(self) -> Event:
-        """Return the next event. Raises SlowWatcherError once the queue has overflowed."""
-        while not self._events:
-            if self._overflowed:
-                raise SlowWatcherError("the watcher fell too far behind")
-            self._arrived.clear()
-            await self._arrived.wait()
-        return self._events.popleft()
-
-
-@dataclass(slots=True)
-class _Shelf:
-    """One resource in memory."""
-
-    records: dict[Key, Record] = field(default_factory=dict[Key, Record])
-    order: list[Key] = field(default_factory=list[Key])
-    """The keys of ``records``, sorted."""
-    window: deque[Event] = field(default_factory=deque[Event])
-    replayable_after: Revision = 0
-    """Every event after this revision is in ``window``."""
-    watchers: set[_Watcher] = field(default_factory=set[_Watcher])
-
-    def apply(self, event: Event) -> None:
-        key = event.record.key
-        # What it replaces is here already, with its forms: one copy does for all.
-        event = Event(event.kind, event.record, self.records.get(key))
-        if event.kind is EventKind.DELETED:
-            del self.records[key]
-            del self.order[bisect_right(self.order, key) - 1]
-        else:
-            if key not in self.records:
-                insort(self.order, key)
-            self.records[key] = event.record
-        self.window.append(event)
-        if len(self.window) > WARM_EVENTS:
-            self._cool(self.window[-WARM_EVENTS - 1])
-        if len(self.window) > WINDOW_EVENTS:
-            self.replayable_after = self.window.popleft().revision
-        for watcher in self.watchers:
-            watcher.offer(event)
-
-    def _cool(self, event: Event) -> None:
-        """Forget the forms of superseded states; a late reader builds them again."""
-        if self.records.get(event.record.key) is not event.record:
-            event.record.forms.clear()
-        if event.previous is not None:
-            event.previous.forms.clear()
-
-    def since(self, revision: Revision) -> list[Event]:
-        """Return the events after ``revision``. Raises CompactedError."""
-        if revision < self.replayable_after:
-            raise CompactedError(revision, self.replayable_after)
-        first = bisect_right(self.window, revision, key=lambda event: event.revision)
-        return [self.window[index] for index in range(first, len(self.window))]
 
 
 class WatchCache:
@@ -132,10 +45,12 @@ class WatchCache:
 
     def __init__(self, sql: SqlLog) -> None:
         self._sql = sql
-        self._shelves: dict[str, _Shelf] = {}
+        self._shelves: dict[str, Shelf] = {}
         self._revision: Revision = 0
         self._loaded: Revision = 0
-        self._moved = asyncio.Condition()
+        self._waiting: list[tuple[Revision, int, asyncio.Future[None]]] = []
+        """A heap of who waits for which revision; the number in the middle keeps the order of arrival."""
+        self._arrivals = count()
         self._arrived = asyncio.Event()
         self._handed_over: deque[Sequence[Event]] = deque()
         self._behind = False
@@ -176,71 +91,87 @@ class WatchCache:
 
     def peek(self, key: Key) -> Record | None:
         """Return what the cache has under ``key`` now."""
-        return self._shelf(key.resource).records.get(key)
+        return self.shelf(key.resource).records.get(key)
 
     def records(self, resource: str, namespace: str | None = None) -> Iterator[Record]:
         """Yield what the cache has of ``resource`` now, in order."""
-        shelf = self._shelf(resource)
-        for key in shelf.order:
-            if namespace is None or key.namespace == namespace:
-                yield shelf.records[key]
+        yield from self.shelf(resource).page(self._revision, Selection(namespace=namespace)).records
 
-    async def get(self, key: Key) -> Record:
+    async def get(self, key: Key, *, at_least: Revision | None = None) -> Record:
         """See Store."""
-        await self._wait_for_newest()
+        await self._reach(at_least)
         record = self.peek(key)
         if record is None:
             raise NotFoundError(key)
         return record
 
-    async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
+    async def list(
+        self,
+        resource: str,
+        selection: Selection = EVERYTHING,
+        *,
+        at: Revision | None = None,
+        at_least: Revision | None = None,
+        start: tuple[str, str] | None = None,
+        limit: int = 0,
+    ) -> Snapshot:
         """See Store."""
-        await self._wait_for_newest()
-        now = Snapshot(self._revision, [*self.records(resource, namespace)])
-        if at is None or at == now.revision:
-            return now
-        if at > now.revision:
-            raise FutureRevisionError(at, now.revision)
-        return rewind(now, self._shelf(resource).since(at), namespace, at)
+        await self._reach(at if at_least is None else at_least)
+        if at is None:
+            return self.shelf(resource).page(self._revision, selection, (), start, limit)
+        undo = await self._since(resource, at)
+        return self.shelf(resource).page(at, selection, undo, start, limit)
 
     async def latest(self) -> Revision:
         """See Store."""
         return await self._sql.newest()
 
+    def watch(self, resource: str, selection: Selection = EVERYTHING, *, after: Revision) -> Watcher:
+        """See Store."""
+        return Watcher(self, resource, selection, after)
+
     async def wait_for(self, revision: Revision, seconds: float = CATCH_UP_SECONDS) -> None:
         """Return when the cache has reached ``revision``. Raises FutureRevisionError after ``seconds``."""
         if self._revision >= revision:
             return
+        reached: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiting = (revision, next(self._arrivals), reached)
+        heappush(self._waiting, waiting)
         try:
-            async with asyncio.timeout(seconds), self._moved:
-                await self._moved.wait_for(lambda: self._revision >= revision)
+            async with asyncio.timeout(seconds):
+                await reached
         except TimeoutError as late:
             raise FutureRevisionError(revision, self._revision) from late
-
-    async def watch(
-        self, resource: str, *, after: Revision, namespace: str | None = None
-    ) -> AsyncGenerator[Event, None]:
-        """See Store."""
-        await self.wait_for(after)
-        shelf, watcher = self._shelf(resource), _Watcher()
-        # No await between reading the window and joining the watchers: nothing is missed, nothing comes twice.
-        replay = shelf.since(after)
-        shelf.watchers.add(watcher)
-        try:
-            for event in replay:
-                if namespace is None or event.record.key.namespace == namespace:
-                    yield event
-            while True:
-                event = await watcher.take()
-                if namespace is None or event.record.key.namespace == namespace:
-                    yield event
         finally:
-            shelf.watchers.discard(watcher)
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+                heapify(self._waiting)
 
-    def _shelf(self, resource: str) -> _Shelf:
+    def shelf(self, resource: str) -> Shelf:
+        """Return what is in memory of ``resource``."""
         if resource not in self._shelves:
-            self._shelves[resource] = _Shelf(replayable_after=self._loaded)
+            self._shelves[resource] = Shelf(resource, replayable_after=self._loaded)
         return self._shelves[resource]
+
+    async def past(self, resource: str, after: Revision, limit: int) -> Sequence[Event]:
+        """See watcher.Source."""
+        return await self._sql.events_after(after, limit, resource=resource)
+
+    async def _since(self, resource: str, revision: Revision) -> Sequence[Event]:
+        """Return every event after ``revision``, up to the cache's revision when this returns."""
+        past: list[Event] = []
+        while revision < self.shelf(resource).replayable_after:
+            applied = self._revision
+            events = await self._sql.events_after(revision, resource=resource)
+            past += events
+            revision = max(events[-1].revision if events else 0, applied if len(events) < REPLAY_EVENTS else 0)
+        return past + self.shelf(resource).since(revision)
+
+    async def _reach(self, at_least: Revision | None) -> None:
+        if at_least is None:
+            await self._wait_for_newest()
+        else:
+            await self.wait_for(at_least)
 
     async def _wait_for_newest(self) -> None:
         newest = await self._sql.newest()
@@ -256,6 +187,15 @@ class WatchCache:
         return record
 
     def _hand_over(self, events: Sequence[Event]) -> None:
+        """Take this process' own commit: at once when it is what comes next, which spares the writers a wait."""
+        if self._sound and not self._handed_over and events[0].revision == self._revision + 1:
+            try:
+                self._apply(events)
+            except Exception:
+                log.exception("the watch cache starts over")
+                self._sound = False
+            else:
+                return
         self._handed_over.append(events)
         self._arrived.set()
 
@@ -281,21 +221,20 @@ class WatchCache:
             await tasks.end(hint)
 
     async def _load(self) -> None:
-        """Take what the log holds now. Watchers from before must list again: what happened in between is lost."""
+        """Take what the log holds now. Watchers from before read there what happened in between."""
         revision, records = await self._sql.everything()
         before, self._shelves = self._shelves, {}
+        for shelf in before.values():
+            for audience in [each for audiences in shelf.audiences.values() for each in audiences]:
+                audience.leave()
         self._revision = self._loaded = revision
         for record in records:
-            self._shelf(record.key.resource).records[record.key] = record
+            self.shelf(record.key.resource).records[record.key] = record
         for shelf in self._shelves.values():
             shelf.order = sorted(shelf.records)
-        for shelf in before.values():
-            for watcher in shelf.watchers:
-                watcher.drop()
         self._sound = True
         log.info("watch cache loaded", objects=len(records), revision=revision)
-        async with self._moved:
-            self._moved.notify_all()
+        self._tell()
 
     async def _try_again(self) -> None:
         await asyncio.sleep(RETRY_SECONDS)
@@ -312,19 +251,27 @@ class WatchCache:
         while self._handed_over:
             events = self._handed_over.popleft()
             if events[0].revision <= self._revision + 1:
-                await self._apply(events)
+                self._apply(events)
             else:
                 self._behind = True
         while self._behind:
             self._behind = False  # before the read: what is hinted at meanwhile needs another
             if events := await self._sql.events_after(self._revision):
                 self._behind = True
-                await self._apply(events)
+                self._apply(events)
 
-    async def _apply(self, events: Sequence[Event]) -> None:
-        for event in events:
-            if event.revision > self._revision:
-                self._shelf(event.record.key.resource).apply(event)
-                self._revision = event.revision
-        async with self._moved:
-            self._moved.notify_all()
+    def _apply(self, events: Sequence[Event]) -> None:
+        try:
+            for event in events:
+                if event.revision > self._revision:
+                    self.shelf(event.record.key.resource).apply(event)
+                    self._revision = event.revision
+        finally:
+            self._tell()
+
+    def _tell(self) -> None:
+        """Let those go on who waited for what has been reached."""
+        while self._waiting and self._waiting[0][0] <= self._revision:
+            _, _, reached = heappop(self._waiting)
+            if not reached.done():
+                reached.set_result(None)

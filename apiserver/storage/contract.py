@@ -4,10 +4,10 @@ Storage keeps bytes under keys in one logical log. Every write takes the next re
 the ``resourceVersion`` of the Kubernetes API, across all resources. Nothing here knows what the bytes mean.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -70,6 +70,48 @@ class Event:
         """The revision of the write."""
         return self.record.revision
 
+    def seen_by(self, selects: "Selects | None") -> "Event | None":
+        """Return the event as one sees it who sees only what ``selects`` agrees to; None when that is nothing.
+
+        Objects appear and disappear as they start and stop to match. One that stops shows its last matching state, at
+        the revision of the write (``k8s.io/apiserver/pkg/storage/cacher.cacheWatcher.convertToWatchEvent``).
+        """
+        if selects is None:
+            return self
+        matched = self.previous is not None and selects(self.previous)
+        matches = self.kind is not EventKind.DELETED and selects(self.record)
+        if matches == matched:
+            return self if matches else None
+        if matches:
+            return self if self.kind is EventKind.ADDED else Event(EventKind.ADDED, self.record, None)
+        if self.kind is EventKind.DELETED:
+            return self
+        return Event(EventKind.DELETED, self.record.form("last matching", self._last), self.previous)
+
+    def _last(self, written: Record) -> Record:
+        return Record(written.key, written.revision, self.previous.body if self.previous else b"")
+
+
+Selects = Callable[[Record], bool]
+"""Whether a record is wanted. Asked often, and while others wait: it must be quick, and must not raise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which records of a resource: those in ``namespace``, called ``name``, that ``selects`` agrees to."""
+
+    namespace: str | None = None
+    """None for all of them; empty for what is in none."""
+    name: str | None = None
+    selects: Selects | None = None
+
+    def covers(self, key: Key) -> bool:
+        """Return True when ``key`` has the right namespace and name."""
+        return self.namespace in (None, key.namespace) and self.name in (None, key.name)
+
+
+EVERYTHING = Selection()
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
@@ -77,6 +119,10 @@ class Snapshot:
 
     revision: Revision
     records: list[Record]
+    more: bool = False
+    """True when a limit kept some from being here."""
+    remaining: int | None = None
+    """How many they are; None when only asking each of them could tell."""
 
 
 class StorageError(Exception):
@@ -127,16 +173,47 @@ class FutureRevisionError(StorageError):
         self.current = current
 
 
-class SlowWatcherError(StorageError):
-    """The watcher fell so far behind that its bounded queue overflowed; it must list again."""
-
-
 class UnavailableError(StorageError):
     """The database cannot be reached or refuses to commit; the write did not happen or its fate is unknown."""
 
 
+class Watch(Protocol):
+    """One reader of the log: every selected event after a revision, in revision order, no gap, no duplicate.
+
+    It is an async context manager; leaving it ends the watch. A reader may be as slow as it likes, and holds up nobody:
+    what it has not taken yet it is given from the log, until that is compacted.
+    """
+
+    @property
+    def revision(self) -> Revision:
+        """Every selected event up to here has been taken: a watch may be resumed after it."""
+        ...
+
+    async def take(self, until: float) -> Sequence[Event]:
+        """Return the next events; none when the loop's time gets to ``until``, or somebody calls ``wake``.
+
+        Raises CompactedError, UnavailableError.
+        """
+        ...
+
+    def wake(self) -> None:
+        """Let ``take`` return although there is nothing to take."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Start. Raises FutureRevisionError when the log does not get as far as the watch starts, soon."""
+        ...
+
+    async def __aexit__(self, *_: object) -> None:
+        """End."""
+        ...
+
+
 class Store(Protocol):
-    """What the SQL log and the watch cache both promise. A write returns only after a durable commit."""
+    """What the registry asks of storage. A write returns only after a durable commit.
+
+    ``at_least`` bounds how old an answer may be: None for the newest committed state, 0 for whatever is at hand.
+    """
 
     async def create(self, key: Key, body: bytes) -> Record:
         """Store ``body`` under a new ``key``. Raises AlreadyExistsError, UnavailableError."""
@@ -153,14 +230,25 @@ class Store(Protocol):
         """
         ...
 
-    async def get(self, key: Key) -> Record:
-        """Return the newest committed state of ``key``. Raises NotFoundError."""
+    async def get(self, key: Key, *, at_least: Revision | None = None) -> Record:
+        """Return the state of ``key``. Raises NotFoundError, FutureRevisionError, UnavailableError."""
         ...
 
-    async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
-        """Return all objects of ``resource``, in one ``namespace`` or in all, newest or as they were ``at``.
+    async def list(
+        self,
+        resource: str,
+        selection: Selection = EVERYTHING,
+        *,
+        at: Revision | None = None,
+        at_least: Revision | None = None,
+        start: tuple[str, str] | None = None,
+        limit: int = 0,
+    ) -> Snapshot:
+        """Return what is selected of ``resource``, exactly as it was ``at`` a revision when one is given.
 
-        Raises CompactedError and FutureRevisionError for an ``at`` outside the kept window.
+        Only what comes after the namespace and name ``start``, and of that the first ``limit``, when they are given.
+        Raises CompactedError for an ``at`` that is no longer kept, FutureRevisionError for one, or for an
+        ``at_least``, that the log does not get to soon, and UnavailableError.
         """
         ...
 
@@ -168,9 +256,6 @@ class Store(Protocol):
         """Return the newest committed revision."""
         ...
 
-    def watch(self, resource: str, *, after: Revision, namespace: str | None = None) -> AsyncGenerator[Event, None]:
-        """Yield every event of ``resource`` after ``after``, in revision order, no gap, no duplicate, forever.
-
-        Raises CompactedError, FutureRevisionError, SlowWatcherError. Closing the iterator ends the watch.
-        """
+    def watch(self, resource: str, selection: Selection = EVERYTHING, *, after: Revision) -> Watch:
+        """Return the watch of what is selected of ``resource``; it starts when it is entered."""
         ...

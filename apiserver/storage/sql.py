@@ -23,7 +23,6 @@ from apiserver.storage.contract import (
     CompactedError,
     Event,
     EventKind,
-    FutureRevisionError,
     Key,
     NotFoundError,
     Record,
@@ -110,12 +109,15 @@ class SqlLog:
         self._stack = AsyncExitStack()
         self._committed: Callable[[Sequence[Event]], None] | None = None
         self._newest: Revision = 0
+        self._asking: asyncio.Task[Revision] | None = None
+        self._upcoming: asyncio.Task[Revision] | None = None
         self._closed = False
 
     async def __aenter__(self) -> Self:
         """Start the writer, and on PostgreSQL listen for other replicas. Raises UnavailableError."""
         async with AsyncExitStack() as starting:
             starting.push_async_callback(self._engine.dispose)
+            starting.push_async_callback(self._stop_asking)
             self._newest = await self.latest()
             writer = asyncio.create_task(self._write_batches(), name="storage writer")
             starting.push_async_callback(tasks.end, writer)
@@ -153,36 +155,19 @@ class SqlLog:
         return await self._submit(key, None, expected)
 
     async def get(self, key: Key) -> Record:
-        """See Store."""
+        """Return the newest state of ``key``. Raises NotFoundError, UnavailableError."""
         rows = await self._read(select(objects).where(_KEY.in_([tuple(key)])))
         if not rows:
             raise NotFoundError(key)
         return _record(rows[0])
 
-    async def list(self, resource: str, namespace: str | None = None, *, at: Revision | None = None) -> Snapshot:
-        """See Store."""
-        if at is not None:
-            return await self._list_at(resource, namespace, at)
+    async def list(self, resource: str) -> Snapshot:
+        """Return everything of ``resource`` as it is now. Raises UnavailableError."""
         async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             query = select(objects).where(objects.c.resource == resource)
-            if namespace is not None:
-                query = query.where(objects.c.namespace == namespace)
             rows = await tx.execute(query.order_by(objects.c.namespace, objects.c.name))
             return Snapshot(revision or 0, [_record(row) for row in rows])
-
-    async def _list_at(self, resource: str, namespace: str | None, at: Revision) -> Snapshot:
-        now = await self.list(resource, namespace)
-        if at > now.revision:
-            raise FutureRevisionError(at, now.revision)
-        events = [each async for each in self._replay(at, resource) if each.revision <= now.revision]
-        return rewind(now, events, namespace, at)
-
-    async def _replay(self, after: Revision, resource: str) -> AsyncGenerator[Event, None]:
-        while events := await self.events_after(after, resource=resource):
-            for each in events:
-                yield each
-            after = events[-1].revision
 
     async def everything(self) -> tuple[Revision, Sequence[Record]]:
         """Return the newest revision and every object, from one snapshot."""
@@ -196,24 +181,28 @@ class SqlLog:
         return (await self._read(select(meta.c.revision)))[0].revision
 
     async def newest(self) -> Revision:
-        """Return what ``latest`` does, from memory where no other process can have written."""
-        return await self.latest() if self.shared else self._newest
+        """Return what ``latest`` does, from memory where no other process can have written.
 
-    async def watch(
-        self, resource: str, *, after: Revision, namespace: str | None = None
-    ) -> AsyncGenerator[Event, None]:
-        """See Store."""
-        latest = await self.latest()
-        if after > latest:
-            raise FutureRevisionError(after, latest)
-        while True:
-            events = await self.events_after(after, resource=resource)
-            for each in events:
-                after = each.revision
-                if namespace is None or each.record.key.namespace == namespace:
-                    yield each
-            if not events:
-                await self.wait_for_append()
+        Readers that come together share one query. It begins after each of them asked, so that none is told less than
+        was committed before (the read index of Raft, section 6.4 of Ongaro's dissertation).
+        """
+        if not self.shared:
+            return self._newest
+        if self._upcoming is None:
+            self._upcoming = asyncio.create_task(self._ask_after(self._asking), name="storage newest")
+        return await asyncio.shield(self._upcoming)
+
+    async def _ask_after(self, previous: "asyncio.Task[Revision] | None") -> Revision:
+        if previous is not None:
+            await asyncio.wait((previous,))
+        # Who comes from here on is too late for this query.
+        self._asking, self._upcoming = self._upcoming, None
+        return await self.latest()
+
+    async def _stop_asking(self) -> None:
+        for task in (self._upcoming, self._asking):
+            if task is not None:
+                await tasks.end(task)
 
     async def wait_for_append(self) -> None:
         """Return when something may have been appended, by this or another replica."""
@@ -262,7 +251,7 @@ class SqlLog:
                 batch.append(self._writes.get_nowait())
             why = UnavailableError("the storage is being closed")
             try:
-                await self._announce(await self._commit(batch))
+                self._announce(await self._commit(batch))
             except UnavailableError as error:
                 log.warning("a batch of writes failed", writes=len(batch), why=str(error))
                 why = error
@@ -294,9 +283,9 @@ class SqlLog:
         await tx.execute(insert(history), [history_row(each) for each in result.events])
         await tx.execute(update(meta).values(revision=revision + len(result.events)))
         if self.shared:
-            await tx.execute(select(func.pg_notify(CHANNEL, "")))
+            await tx.execute(select(func.pg_notify(CHANNEL, str(revision + len(result.events)))))
 
-    async def _announce(self, result: Plan) -> None:
+    def _announce(self, result: Plan) -> None:
         if result.events:
             self._newest = result.events[-1].revision
             if self._committed is not None:
@@ -306,8 +295,6 @@ class SqlLog:
                 write.done.set_result(record)
         for write, error in result.failed:
             _fail(write, error)
-        if result.events:
-            await self._wake()
 
     async def _wake(self) -> None:
         async with self._appended:
@@ -326,10 +313,15 @@ class SqlLog:
 
     async def _listen_once(self) -> None:
         notified = asyncio.Event()
+
+        def heard(_connection: object, _process: object, _channel: object, reached: object) -> None:
+            if int(str(reached)) > self._newest:  # not a commit of our own
+                notified.set()
+
         connection = await asyncpg.connect(_dsn(self._engine.url), timeout=CONNECT_SECONDS)
         try:
             connection.add_termination_listener(lambda _: notified.set())
-            await connection.add_listener(CHANNEL, lambda *_: notified.set())
+            await connection.add_listener(CHANNEL, heard)
             while not connection.is_closed():
                 await notified.wait()
                 notified.clear()
@@ -375,20 +367,6 @@ class _Transaction:
             # A cancellation stays one: the connection it came from is lost anyway.
         if isinstance(error, SQLAlchemyError | OSError):
             raise UnavailableError(why(error)) from error
-
-
-def rewind(now: Snapshot, events: Sequence[Event], namespace: str | None, at: Revision) -> Snapshot:
-    """Return ``now`` as it was ``at`` an older revision, by undoing ``events``, all those since, newest first."""
-    state = {record.key: record for record in now.records}
-    for each in reversed(events):
-        key = each.record.key
-        if namespace is not None and key.namespace != namespace:
-            continue
-        if each.previous is None:
-            state.pop(key, None)
-        else:
-            state[key] = each.previous
-    return Snapshot(at, [state[key] for key in sorted(state)])
 
 
 def why(error: BaseException) -> str:

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -32,11 +33,11 @@ async def test_a_caller_beyond_its_share_is_told_to_come_again(tmp_path: Path, m
     held, waiting = asyncio.Event(), asyncio.Event()
     real = WatchCache.list
 
-    async def slow(self: WatchCache, resource: str, namespace: str | None, *, at: int | None = None) -> object:
+    async def slow(self: WatchCache, resource: str, *selection: Any, **how: Any) -> object:
         if resource.startswith("configmaps"):
             waiting.set()
             await held.wait()
-        return await real(self, resource, namespace, at=at)
+        return await real(self, resource, *selection, **how)
 
     monkeypatch.setattr(WatchCache, "list", slow)
     async with running_server(tmp_path, limit=2) as server, client(server) as admin, client(server, "agent") as agent:

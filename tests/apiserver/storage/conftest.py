@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from apiserver.storage.cache import WatchCache
-from apiserver.storage.contract import Store
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
 from tests.apiserver.storage import postgresql as postgresql_server
@@ -46,9 +45,16 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture
+async def cache(database_url: str) -> AsyncIterator[WatchCache]:
+    """The store as the server has it."""
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        yield cache
+
+
 @pytest.fixture(params=["log", "cache"])
-async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[Store]:
-    """Every implementation of the contract."""
+async def store(request: pytest.FixtureRequest, database_url: str) -> AsyncIterator[SqlLog | WatchCache]:
+    """What writes and reads: the bare log, and the cache in front of it."""
     async with AsyncExitStack() as stack:
         log = await stack.enter_async_context(SqlLog(database_url))
         yield log if request.param == "log" else await stack.enter_async_context(WatchCache(log))

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,10 @@ from apiserver.storage import sql as sql_module
 from apiserver.storage import tasks
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
-from apiserver.storage.contract import CompactedError, Event, Key, SlowWatcherError, Store, UnavailableError
+from apiserver.storage.contract import CompactedError, Key, Store, UnavailableError
+from apiserver.storage.shelf import Shelf
 from apiserver.storage.sql import SqlLog, make_engine
+from tests.apiserver.storage.watches import take
 
 ONE = Key("things.test", "a", "one")
 TWO = Key("things.test", "a", "two")
@@ -183,29 +185,27 @@ async def test_a_cache_that_lost_events_for_good_starts_over_and_its_watchers_li
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
-        async with aclosing(cache.watch("things.test", after=0)) as events:
-            first = asyncio.ensure_future(anext(events))
+        async with cache.watch("things.test", after=0) as watch:
             await cache.create(ONE, b"one")
-            await first
+            await take(watch, 1)
             back = out_of_order(monkeypatch, log, "events_after")
             await lose_events(log, cache, 3)
             await log.compact(3)
             back.set()
             await cache.create(TWO, b"two")
-            with pytest.raises(SlowWatcherError):
-                await anext(events)
+            with pytest.raises(CompactedError):
+                await take(watch, 1)
         assert await names(cache) == ["lost0", "lost1", "lost2", "one", "two"]
-        async with aclosing(cache.watch("things.test", after=cache.revision)) as events:
-            first = asyncio.ensure_future(anext(events))
+        async with cache.watch("things.test", after=cache.revision) as watch:
             await cache.remove(ONE, expected=1)
-            assert (await first).revision == 6
+            assert [event.revision for event in await take(watch, 1)] == [6]
 
 
 async def test_a_fault_in_the_cache_is_repaired_from_the_log(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
-        failed = fail_once(monkeypatch, cache_module._Shelf, "apply", KeyError("a bug"))
+        failed = fail_once(monkeypatch, Shelf, "apply", KeyError("a bug"))
         await cache.create(ONE, b"one")
         assert failed.is_set()
         assert await names(cache) == ["one"]
@@ -215,13 +215,8 @@ async def test_a_durable_write_is_acknowledged_and_a_read_refused_while_the_cach
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(WatchCache.wait_for, "__defaults__", (0.2,))
-    stuck = asyncio.Event()
-
-    async def wait(_: Sequence[Event]) -> None:
-        await stuck.wait()
-
     async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
-        monkeypatch.setattr(cache, "_apply", wait)
+        monkeypatch.setattr(cache, "_apply", lambda _: None)
         assert (await cache.create(ONE, b"one")).revision == 1
         with pytest.raises(UnavailableError):
             await cache.get(ONE)

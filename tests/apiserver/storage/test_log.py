@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Coroutine
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ import pytest
 from sqlalchemy import event
 
 from apiserver.storage import cache as cache_module
+from apiserver.storage import shelf as shelf_module
+from apiserver.storage import watcher as watcher_module
 from apiserver.storage.cache import WatchCache
-from apiserver.storage.contract import CompactedError, Key, SlowWatcherError
+from apiserver.storage.contract import CompactedError, Key
 from apiserver.storage.sql import SqlLog, async_url
+from tests.apiserver.storage.watches import take
 
 ONE = Key("things.test", "a", "one")
 
@@ -88,58 +91,97 @@ async def test_what_was_compacted_cannot_be_watched(database_url: str) -> None:
         await log.replace(ONE, b"three", expected=second.revision)
         assert await log.compact(2) == 2
         with pytest.raises(CompactedError):
-            await anext(log.watch("things.test", after=1))
+            await log.events_after(1)
         assert [event.revision for event in await log.events_after(2)] == [3]
         assert (await log.get(ONE)).body == b"three"
 
 
-async def test_a_restarted_cache_knows_everything_and_replays_only_what_it_saw(database_url: str) -> None:
-    async with SqlLog(database_url) as log, WatchCache(log):
-        await log.create(ONE, b"one")
-    async with SqlLog(database_url) as log, WatchCache(log) as cache:
-        assert (await cache.get(ONE)).body == b"one"
-        with pytest.raises(CompactedError):
-            await anext(cache.watch("things.test", after=0))
-
-
-async def test_a_slow_watcher_is_dropped_and_others_are_not(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache_module, "WATCHER_EVENTS", 5)
-    async with SqlLog(database_url) as log, WatchCache(log) as cache:
-        async with aclosing(cache.watch("things.test", after=0)) as slow:
-            first = asyncio.ensure_future(anext(slow))
-            await cache.create(Key("things.test", "a", "first"), b"")
-            await first
-            for n in range(10):
-                await cache.create(Key("things.test", "a", f"n{n}"), b"")
-            seen = [(await anext(slow)).revision for _ in range(2)]
-            await cache.create(Key("things.test", "a", "last"), b"")
-            seen += [(await anext(slow)).revision for _ in range(3)]
-            assert seen == list(range(2, 7))
-            with pytest.raises(SlowWatcherError):
-                await anext(slow)
-        async with aclosing(cache.watch("things.test", after=1)) as other:
-            assert [(await anext(other)).revision for _ in range(10)] == list(range(2, 12))
-
-
-async def test_what_changes_often_pushes_nothing_else_out_of_the_window(
+async def test_a_restarted_cache_goes_on_where_the_one_before_stopped_until_that_is_compacted(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "WINDOW_EVENTS", 5)
+    monkeypatch.setattr(watcher_module, "CATCH_UP_EVENTS", 2)
+    monkeypatch.setattr(cache_module, "REPLAY_EVENTS", 2)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        for n in range(7):
+            await cache.create(Key("things.test", "a", f"n{n}"), b"")
+            await cache.create(Key("others.test", "a", f"n{n}"), b"")
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        async with cache.watch("things.test", after=3) as watch:
+            assert [event.revision for event in await take(watch, 5)] == [5, 7, 9, 11, 13]
+            await cache.create(ONE, b"one")
+            assert [event.revision for event in await take(watch, 1)] == [15]
+        old = await cache.list("things.test", at=6)
+        assert [record.key.name for record in old.records] == ["n0", "n1", "n2"]
+        await log.compact(10)
+        with pytest.raises(CompactedError):
+            await cache.list("things.test", at=6)
+        async with cache.watch("things.test", after=3) as watch:
+            with pytest.raises(CompactedError):
+                await take(watch, 1)
+        async with cache.watch("things.test", after=14) as watch:
+            assert [event.revision for event in await take(watch, 1)] == [15]
+
+
+async def test_a_slow_watcher_keeps_little_and_misses_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "WATCHER_EVENTS", 5)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache, cache.watch("things.test", after=0) as slow:
+        await cache.create(Key("things.test", "a", "first"), b"")
+        seen = await take(slow, 1)
+        for n in range(10):
+            await cache.create(Key("things.test", "a", f"n{n}"), b"")
+        assert slow.revision == 1
+        seen += await take(slow, 5)
+        await cache.create(Key("things.test", "a", "last"), b"")
+        seen += await take(slow, 6)
+        assert [event.revision for event in seen] == list(range(1, 13))
+        await cache.create(Key("things.test", "a", "on time again"), b"")
+        assert [event.revision for event in await take(slow, 1)] == [13]
+
+
+async def test_a_watcher_that_is_slower_than_compaction_must_list_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher_module, "WATCHER_EVENTS", 1)
+    monkeypatch.setattr(shelf_module, "WINDOW_EVENTS", 2)
+    monkeypatch.setattr(shelf_module, "WINDOW_SLACK_EVENTS", 1)
+    async with SqlLog(database_url) as log, WatchCache(log) as cache, AsyncExitStack() as stack:
+        slow = await stack.enter_async_context(cache.watch("things.test", after=0))
+        quick = await stack.enter_async_context(cache.watch("things.test", after=0))
+        for n in range(10):
+            await cache.create(Key("things.test", "a", f"n{n}"), b"")
+            await take(quick, 1)
+            if n == 0:
+                await take(slow, 1)
+        await log.compact(5)
+        await take(slow, 1)
+        with pytest.raises(CompactedError):
+            await take(slow, 1)
+
+
+async def test_what_changes_often_pushes_nothing_else_out_of_memory(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf_module, "WINDOW_EVENTS", 5)
+    monkeypatch.setattr(shelf_module, "WINDOW_SLACK_EVENTS", 1)
     async with SqlLog(database_url) as log, WatchCache(log) as cache:
         await cache.create(ONE, b"one")
         lease = await cache.create(Key("leases.test", "a", "node"), b"")
         for _ in range(10):
             lease = await cache.replace(lease.key, b"", expected=lease.revision)
-        async with aclosing(cache.watch("things.test", after=0)) as events:
-            assert (await anext(events)).record.key == ONE
-        with pytest.raises(CompactedError):
-            await anext(cache.watch("leases.test", after=lease.revision - 6))
+        await log.compact(lease.revision - 1)
+        async with cache.watch("things.test", after=0) as watch:
+            assert [event.record.key for event in await take(watch, 1)] == [ONE]
+        async with cache.watch("leases.test", after=1) as watch:
+            with pytest.raises(CompactedError):
+                await take(watch, 1)
 
 
 async def test_superseded_states_keep_their_bytes_alone_after_a_while(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cache_module, "WARM_EVENTS", 2)
+    monkeypatch.setattr(shelf_module, "WARM_EVENTS", 2)
     async with SqlLog(database_url) as log, WatchCache(log) as cache:
         await cache.create(ONE, b"0")
         await cache.create(Key("things.test", "a", "other"), b"still current")
@@ -153,8 +195,8 @@ async def test_superseded_states_keep_their_bytes_alone_after_a_while(
         await cache.replace(ONE, b"last", expected=states[-1].revision)
         assert [bool(each.forms) for each in states] == [False, False, False, False, True]
         assert other.forms
-        async with aclosing(cache.watch("things.test", after=0)) as events:
-            assert [(await anext(events)).record.body for _ in range(3)] == [b"0", b"still current", b"1"]
+        async with cache.watch("things.test", after=0) as watch:
+            assert [event.record.body for event in (await take(watch, 7))[:3]] == [b"0", b"still current", b"1"]
 
 
 async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgresql_url: str) -> None:
@@ -167,8 +209,8 @@ async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgr
         await asyncio.gather(*writes)
         orders: list[list[str]] = []
         for replica in replicas:
-            async with asyncio.timeout(10), aclosing(replica.watch("things.test", after=0)) as events:
-                orders.append([(await anext(events)).record.key.name for _ in range(100)])
+            async with replica.watch("things.test", after=0) as watch:
+                orders.append([event.record.key.name for event in await take(watch, 100)])
         assert orders[0] == orders[1]
 
 

@@ -1,46 +1,42 @@
 """What every store promises, whatever is behind it."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from typing import Any
 
 import pytest
 
+from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import (
     AlreadyExistsError,
     ConflictError,
-    Event,
     EventKind,
     FutureRevisionError,
     Key,
     NotFoundError,
-    Store,
+    Selection,
 )
+from apiserver.storage.sql import SqlLog
+from tests.apiserver.storage.watches import take
 
 THINGS = "things.test"
 ONE = Key(THINGS, "a", "one")
 TWO = Key(THINGS, "b", "two")
 
 
-async def take(events: AsyncGenerator[Event, None], count: int) -> list[Event]:
-    async with asyncio.timeout(10):
-        return [await anext(events) for _ in range(count)]
-
-
-async def test_what_was_created_is_read_back_at_its_revision(store: Store) -> None:
+async def test_what_was_created_is_read_back_at_its_revision(store: SqlLog | WatchCache) -> None:
     created = await store.create(ONE, b"one")
     assert await store.get(ONE) == created
     assert await store.latest() == created.revision == 1
 
 
-async def test_a_name_is_taken_once(store: Store) -> None:
+async def test_a_name_is_taken_once(store: SqlLog | WatchCache) -> None:
     await store.create(ONE, b"one")
     with pytest.raises(AlreadyExistsError):
         await store.create(ONE, b"again")
     assert (await store.get(ONE)).body == b"one"
 
 
-async def test_a_stale_writer_is_told_the_current_revision(store: Store) -> None:
+async def test_a_stale_writer_is_told_the_current_revision(store: SqlLog | WatchCache) -> None:
     first = await store.create(ONE, b"one")
     second = await store.replace(ONE, b"two", expected=first.revision)
     with pytest.raises(ConflictError) as caught:
@@ -49,7 +45,7 @@ async def test_a_stale_writer_is_told_the_current_revision(store: Store) -> None
     assert (await store.get(ONE)).body == b"two"
 
 
-async def test_removing_returns_the_last_state_at_a_new_revision(store: Store) -> None:
+async def test_removing_returns_the_last_state_at_a_new_revision(store: SqlLog | WatchCache) -> None:
     created = await store.create(ONE, b"one")
     removed = await store.remove(ONE, expected=created.revision)
     assert (removed.body, removed.revision) == (b"one", created.revision + 1)
@@ -59,7 +55,7 @@ async def test_removing_returns_the_last_state_at_a_new_revision(store: Store) -
         await store.remove(ONE, expected=created.revision)
 
 
-async def test_of_concurrent_writers_with_one_expectation_one_wins(store: Store) -> None:
+async def test_of_concurrent_writers_with_one_expectation_one_wins(store: SqlLog | WatchCache) -> None:
     created = await store.create(ONE, b"0")
     writes = [store.replace(ONE, str(n).encode(), expected=created.revision) for n in range(20)]
     results = await asyncio.gather(*writes, return_exceptions=True)
@@ -67,49 +63,131 @@ async def test_of_concurrent_writers_with_one_expectation_one_wins(store: Store)
     assert sum(isinstance(result, ConflictError) for result in results) == 19
 
 
-async def test_a_list_is_ordered_and_keeps_to_its_namespace(store: Store) -> None:
+async def test_a_list_is_ordered_and_keeps_to_its_resource(store: SqlLog | WatchCache) -> None:
     for key in (TWO, ONE, Key("others.test", "a", "x")):
         await store.create(key, b"")
     assert [record.key for record in (await store.list(THINGS)).records] == [ONE, TWO]
-    assert [record.key for record in (await store.list(THINGS, "b")).records] == [TWO]
 
 
-async def test_a_list_shows_an_older_revision_as_it_was(store: Store) -> None:
-    first = await store.create(ONE, b"one")
-    second = await store.create(TWO, b"two")
-    await store.replace(ONE, b"changed", expected=first.revision)
-    await store.remove(TWO, expected=second.revision)
-    old = await store.list(THINGS, at=second.revision)
+async def test_a_list_keeps_to_its_selection(cache: WatchCache) -> None:
+    three = Key(THINGS, "b", "one")
+    for key in (three, TWO, ONE):
+        await cache.create(key, key.namespace.encode())
+
+    async def keys(**selection: Any) -> list[Key]:
+        return [record.key for record in (await cache.list(THINGS, Selection(**selection))).records]
+
+    assert await keys(namespace="b") == [three, TWO]
+    assert await keys(namespace="") == []
+    assert await keys(name="one") == [ONE, three]
+    assert await keys(namespace="b", name="one") == [three]
+    assert await keys(name="one", selects=lambda record: record.body == b"a") == [ONE]
+
+
+async def test_a_list_shows_an_older_revision_as_it_was(cache: WatchCache) -> None:
+    first = await cache.create(ONE, b"one")
+    second = await cache.create(TWO, b"two")
+    await cache.replace(ONE, b"changed", expected=first.revision)
+    await cache.remove(TWO, expected=second.revision)
+    await cache.create(Key(THINGS, "a", "later"), b"")
+    old = await cache.list(THINGS, at=second.revision)
     assert old.revision == second.revision
     assert [(record.key, record.body) for record in old.records] == [(ONE, b"one"), (TWO, b"two")]
-    with pytest.raises(FutureRevisionError):
-        await store.list(THINGS, at=99)
+    page = await cache.list(THINGS, at=second.revision, limit=1)
+    assert ([record.key for record in page.records], page.more, page.remaining) == ([ONE], True, 1)
+    rest = await cache.list(THINGS, at=second.revision, start=(ONE.namespace, ONE.name), limit=1)
+    assert ([record.key for record in rest.records], rest.more, rest.remaining) == ([TWO], False, 0)
+    wanted = Selection(selects=lambda record: record.body == b"two")
+    assert [record.key for record in (await cache.list(THINGS, wanted, at=second.revision)).records] == [TWO]
 
 
-async def test_a_watch_replays_the_past_and_goes_on_with_the_present(store: Store) -> None:
-    first = await store.create(ONE, b"one")
-    await store.replace(ONE, b"two", expected=first.revision)
-    async with aclosing(store.watch(THINGS, after=first.revision)) as events:
-        seen = await take(events, 1)
-        third = await store.create(TWO, b"three")
-        await store.remove(TWO, expected=third.revision)
-        seen += await take(events, 2)
+async def test_pages_put_together_are_the_whole(cache: WatchCache) -> None:
+    for n in range(10):
+        await cache.create(Key(THINGS, "ab"[n % 2], f"n{n}"), b"")
+    whole = await cache.list(THINGS)
+    keys: list[Key] = []
+    while not keys or keys[-1] != whole.records[-1].key:
+        start = (keys[-1].namespace, keys[-1].name) if keys else None
+        page = await cache.list(THINGS, start=start, limit=3)
+        keys += [record.key for record in page.records]
+        assert page.remaining == 10 - len(keys)
+    assert keys == [record.key for record in whole.records]
+
+
+async def test_a_revision_that_does_not_come_is_in_the_future(
+    cache: WatchCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(WatchCache.wait_for, "__defaults__", (0.05,))
+    for late in (cache.list(THINGS, at=99), cache.list(THINGS, at_least=99), cache.get(ONE, at_least=99)):
+        with pytest.raises(FutureRevisionError):
+            await late
+
+
+async def test_a_read_waits_for_the_revision_it_must_not_be_older_than(cache: WatchCache) -> None:
+    reading = asyncio.ensure_future(cache.get(ONE, at_least=1))
+    await cache.create(ONE, b"one")
+    assert (await reading).body == b"one"
+
+
+async def test_a_watch_replays_the_past_and_goes_on_with_the_present(cache: WatchCache) -> None:
+    first = await cache.create(ONE, b"one")
+    await cache.replace(ONE, b"two", expected=first.revision)
+    async with cache.watch(THINGS, after=first.revision) as watch:
+        seen = await take(watch, 1)
+        third = await cache.create(TWO, b"three")
+        await cache.remove(TWO, expected=third.revision)
+        seen += await take(watch, 2)
+        assert watch.revision == 4
     assert [event.kind for event in seen] == [EventKind.MODIFIED, EventKind.ADDED, EventKind.DELETED]
     assert [event.revision for event in seen] == [2, 3, 4]
     assert seen[0].previous == first
     assert seen[2].record.body == b"three"
 
 
-async def test_a_watch_keeps_to_its_resource_and_namespace(store: Store) -> None:
-    async with aclosing(store.watch(THINGS, after=0, namespace="b")) as events:
-        await store.create(Key("others.test", "b", "x"), b"")
-        await store.create(ONE, b"")
-        await store.create(TWO, b"")
-        assert [event.record.key for event in await take(events, 1)] == [TWO]
+@pytest.mark.parametrize("selection", [{"namespace": "b"}, {"name": "two"}, {"namespace": "b", "name": "two"}])
+async def test_a_watch_keeps_to_its_resource_and_selection(cache: WatchCache, selection: dict[str, str]) -> None:
+    async with cache.watch(THINGS, Selection(**selection), after=0) as watch:
+        for after_joining in (False, True):
+            await cache.create(Key("others.test", "b", "two"), b"")
+            one, two = await cache.create(ONE, b""), await cache.create(TWO, b"")
+            assert [event.record for event in await take(watch, 1)] == [two]
+            if not after_joining:
+                await cache.remove(Key("others.test", "b", "two"), expected=one.revision - 1)
+                await cache.remove(ONE, expected=one.revision)
+                await cache.remove(TWO, expected=two.revision)
+                await take(watch, 1)
 
 
-async def test_many_concurrent_writes_reach_a_watcher_once_each_and_in_order(store: Store) -> None:
-    async with aclosing(store.watch(THINGS, after=0)) as events:
-        await asyncio.gather(*(store.create(Key(THINGS, "a", f"n{n}"), b"x") for n in range(300)))
-        seen = await take(events, 300)
+async def test_a_watch_sees_objects_come_and_go_as_they_start_and_stop_to_match(cache: WatchCache) -> None:
+    async with cache.watch(THINGS, Selection(selects=lambda record: record.body > b"5"), after=0) as watch:
+        revision = None
+        for body in (b"1", b"6", b"7", b"2", b"3", b"8"):
+            if revision is None:
+                revision = (await cache.create(ONE, body)).revision
+            else:
+                revision = (await cache.replace(ONE, body, expected=revision)).revision
+        await cache.remove(ONE, expected=revision)
+        seen = await take(watch, 5)
+    told = [(event.kind.value, event.record.body, event.revision) for event in seen]
+    assert told == [
+        ("ADDED", b"6", 2),
+        ("MODIFIED", b"7", 3),
+        ("DELETED", b"7", 4),
+        ("ADDED", b"8", 6),
+        ("DELETED", b"8", 7),
+    ]
+
+
+async def test_a_quiet_watch_knows_how_far_it_is(cache: WatchCache) -> None:
+    async with cache.watch(THINGS, Selection(namespace="b"), after=0) as watch:
+        assert not await watch.take(asyncio.get_running_loop().time())
+        await cache.create(ONE, b"")
+        assert not await watch.take(asyncio.get_running_loop().time())
+        assert watch.revision == 1
+
+
+async def test_many_concurrent_writes_reach_a_watcher_once_each_and_in_order(cache: WatchCache) -> None:
+    async with cache.watch(THINGS, after=0) as watch:
+        await asyncio.gather(*(cache.create(Key(THINGS, "a", f"n{n}"), b"x") for n in range(300)))
+        seen = await take(watch, 300)
     assert [event.revision for event in seen] == list(range(1, 301))
