@@ -72,13 +72,10 @@ class StatusError(Exception):
         if retry_after_seconds is not None:
             self.details["retryAfterSeconds"] = retry_after_seconds
         self.retry_after_seconds = retry_after_seconds
-<<<<<<< /tmp/tmp.x2p5hhmvP8/ours
         self.continue_token = ""
         """How a list may go on nevertheless."""
-=======
         self.allowed = tuple(allowed)
         """The methods that a 405 offers instead."""
->>>>>>> /tmp/tmp.x2p5hhmvP8/theirs
 
     def status(self) -> dict[str, Any]:
         """Return the ``v1.Status`` object."""
