@@ -58,18 +58,6 @@ def shaper(request: web.Request, resource: Resource, version: str) -> Shaper:
     return Shaper(resource, version, request[REPRESENTATION], include_object(request.query))
 
 
-def wants_table(request: web.Request) -> bool:
-    """Return True when the client asks for a Table rather than for the objects themselves."""
-    return request[REPRESENTATION].shape == "Table"
-
-
-def as_table(
-    request: web.Request, resource: Resource, version: str, records: Sequence[Record], metadata: dict[str, Any]
-) -> dict[str, Any]:
-    """Return a Table of ``records``; ``metadata`` is that of the list."""
-    return shaper(request, resource, version).table(records, metadata)
-
-
 def success(resource: Resource, record: Record) -> web.Response:
     """Answer a delete that removed the object at once."""
     metadata = hub_object(record)["metadata"]

@@ -1,6 +1,6 @@
 """Records as one client asked to see them: whole, as rows of a Table, or their metadata alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 
 import orjson
@@ -8,7 +8,7 @@ import orjson
 from apiserver.http.negotiation import Representation
 from apiserver.machinery.resource import Column, Object, Resource
 from apiserver.machinery.table import IncludeObject, MetaVersion, TableMaker, partial_metadata
-from apiserver.registry.codec import encoded, versioned_object
+from apiserver.registry.codec import compact, encoder, versioned_object
 from apiserver.storage.contract import Record
 
 
@@ -24,36 +24,26 @@ class Shaper:
         self._meta_version: MetaVersion = representation.meta_version
         self._include: IncludeObject = include
         self._headers = True
-
-    def one(self, record: Record) -> bytes:
-        """Return one object."""
-        match self._shape:
+        self.one: Callable[[Record], bytes]
+        """Returns one object."""
+        match representation.shape:
             case "":
-                return encoded(record, self._resource, self._version)
+                self.one = encoder(resource, version)
             case "Table":
-                return orjson.dumps(self.table([record], {"resourceVersion": str(record.revision)}))
+                self.one = self._row
             case _:
-                return self._partial(record)
+                self.one = self._partial
+        self.change = self._change if representation.shape == "Table" else self.one
+        """Returns the object of one event of a watch; only the first Table has column definitions."""
 
     def many(self, records: Sequence[Record], metadata: Object) -> bytes:
         """Return a list, whose own metadata is given, by joining bytes that are ready."""
         if self._shape == "Table":
-            return orjson.dumps(self.table(records, metadata))
-        encode = self._partial if self._shape else self.one
-        items = b",".join([encode(record) for record in records])
+            return orjson.dumps(self._table([self._shown(record) for record in records], metadata))
+        items = b",".join([self.one(record) for record in records])
         api_version = f"meta.k8s.io/{self._meta_version}" if self._shape else self._resource.api_version(self._version)
         head = {"apiVersion": api_version, "kind": self._shape or self._resource.list_kind, "metadata": metadata}
         return orjson.dumps(head)[:-1] + b',"items":[' + items + b"]}"
-
-    def table(self, records: Sequence[Record], metadata: Object) -> Object:
-        """Return a Table of ``records``; ``metadata`` is that of the list."""
-        return self._table([self._shown(record) for record in records], metadata)
-
-    def change(self, record: Record) -> bytes:
-        """Return the object of one event of a watch; only the first Table has column definitions."""
-        body = self.one(record)
-        self._headers = False
-        return body
 
     def bookmark(self, metadata: Object) -> bytes:
         """Return the object of a bookmark: no more than ``metadata``, in the shape of the other events."""
@@ -69,12 +59,20 @@ class Shaper:
             case _:
                 return orjson.dumps(partial_metadata(obj, self._meta_version))
 
+    def _row(self, record: Record) -> bytes:
+        return orjson.dumps(self._table([self._shown(record)], {"resourceVersion": str(record.revision)}))
+
+    def _change(self, record: Record) -> bytes:
+        body = self._row(record)
+        self._headers = False
+        return body
+
     def _shown(self, record: Record) -> Object:
         return versioned_object(record, self._resource, self._version)
 
     def _partial(self, record: Record) -> bytes:
         def build(record: Record) -> bytes:
-            return bytes(memoryview(orjson.dumps(partial_metadata(self._shown(record), self._meta_version))))
+            return compact(partial_metadata(self._shown(record), self._meta_version))
 
         return record.form(f"metadata {self._version} {self._meta_version}", build)
 

@@ -15,12 +15,12 @@ from apiserver.http import answers
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON
 from apiserver.http.queries import number, watch_options
+from apiserver.http.shapes import Shaper
 from apiserver.http.watchsinks import Sink, open_sink
 from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Resource
 from apiserver.registry import watching
-from apiserver.registry.codec import encoded
 from apiserver.registry.reading import told_by_storage
 from apiserver.storage.contract import CompactedError, Record, Revision, Store, UnavailableError, Watch
 
@@ -46,7 +46,7 @@ async def stream(request: web.Request, api: Api, resource: Resource, info: Reque
 
     What goes wrong once the options are understood is told as an ERROR event, as kube-apiserver does.
     """
-    lines = _Lines(request, resource, info.version, as_table=answers.wants_table(request))
+    lines = _Lines(answers.shaper(request, resource, info.version))
     options = watch_options(resource, info, request.query)
     watching.check(resource, options)
     seconds = number(request.query, "timeoutSeconds") or random.uniform(MIN_SECONDS, 2 * MIN_SECONDS)  # noqa: S311 - spreads load
@@ -129,36 +129,23 @@ class _Session:
 class _Lines:
     """Encodes what one watcher is told, a line each."""
 
-    def __init__(self, request: web.Request, resource: Resource, version: str, *, as_table: bool) -> None:
-        self._request = request
-        self._resource = resource
-        self._version = version
-        self._as_table = as_table
+    def __init__(self, shaper: Shaper) -> None:
+        self._shaper = shaper
 
     def change(self, kind: str, record: Record) -> bytes:
         """Return a change of one object."""
-        if self._as_table:
-            return _line(kind, orjson.dumps(self._table(record.revision, [record])))
-        return _line(kind, encoded(record, self._resource, self._version))
+        return _line(kind, self._shaper.change(record))
 
     def bookmark(self, revision: Revision, *, initial_events_end: bool = False) -> bytes:
         """Return word that everything up to ``revision`` has been told."""
-        metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial_events_end:
             metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
-        if self._as_table:
-            return _line("BOOKMARK", orjson.dumps(self._table(revision, [])))
-        api_version = self._resource.api_version(self._version)
-        body = {"kind": self._resource.kind, "apiVersion": api_version, "metadata": metadata}
-        return _line("BOOKMARK", orjson.dumps(body))
+        return _line("BOOKMARK", self._shaper.bookmark(metadata))
 
     def error(self, error: StatusError) -> bytes:
         """Return why the watch ends."""
         return _line("ERROR", orjson.dumps(error.status()))
-
-    def _table(self, revision: Revision, records: list[Record]) -> dict[str, Any]:
-        metadata = {"resourceVersion": str(revision)}
-        return answers.as_table(self._request, self._resource, self._version, records, metadata)
 
 
 def _line(kind: str, body: bytes) -> bytes:

@@ -7,7 +7,7 @@ import pytest
 
 import openapi
 from apiserver.machinery.schema import Catalogue
-from apiserver.registry.codec import encoded, stored_body
+from apiserver.registry.codec import encoder, stored_body
 from apiserver.resources import resources
 from apiserver.storage.contract import Key, Record
 
@@ -19,7 +19,7 @@ OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "d
 def config_maps_json() -> Callable[[], bytes]:
     served = {resource.plural: resource for resource in resources(Catalogue.load(openapi.DIRECTORY))}
     body = stored_body(OBJECT)
-    return lambda: encoded(Record(Key("configmaps", "a", "a"), 1, body), served["configmaps"], "v1")
+    return lambda: encoder(served["configmaps"], "v1")(Record(Key("configmaps", "a", "a"), 1, body))
 
 
 def bytes_each(make: Callable[[], bytes]) -> float:
