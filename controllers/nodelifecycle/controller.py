@@ -9,11 +9,13 @@ from client.workqueue import WorkQueue
 from controllers.context import Context
 from controllers.nodelifecycle.decide import (
     UNRESPONSIVE,
+    Sighting,
     found_instance_status,
     found_node_metadata,
     lost_instance_status,
     lost_node_metadata,
     lost_node_status,
+    sighting,
     time_left,
 )
 from controllers.scheduler.controller import BY_NODE
@@ -33,6 +35,7 @@ class NodeLifecycleController:
         self._nodes = context.informers[NODE]
         self._leases = context.informers[LEASE]
         self._instances = context.informers[VIRTUAL_MACHINE_INSTANCE]
+        self._seen: dict[str, Sighting] = {}
         self._queue: WorkQueue[str] = WorkQueue("nodelifecycle", self.reconcile, workers=WORKERS)
         self._nodes.add_handler(self._changed)
         self._leases.add_handler(self._changed)
@@ -47,12 +50,16 @@ class NodeLifecycleController:
         """Mark one node and its instances as its lease says. Returns the seconds until the lease runs out."""
         node = self._nodes.get(name)
         if node is None:
+            self._seen.pop(name, None)
             return None
         now = self._context.now()
-        left = time_left(node, self._leases.get(name, LEASE_NAMESPACE), now)
+        seen = sighting(self._seen.get(name), node, self._leases.get(name, LEASE_NAMESPACE), now)
+        self._seen[name] = seen
+        left = time_left(seen, now)
         if left > 0:
-            await self._patch(NODE, node, found_node_metadata(node))
-            await self._mark_instances(name, found_instance_status, now)
+            if seen.follows:
+                await self._patch(NODE, node, found_node_metadata(node))
+                await self._mark_instances(name, found_instance_status, now)
             return left
         if (patch := status_patch(node, lost_node_status(node, now))) is not None:
             await self._patch(NODE, node, patch, subresource="status")

@@ -5,13 +5,13 @@ controller (the label and the reason ``NodeUnresponsive``). Guests are left alon
 still run them.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from controllers.scheduler.demand import SCHEDULABLE_LABEL
 from kube.conditions import get_condition, set_condition
 from kube.instances import is_final, phase_of
 from kube.objects import Object
-from kube.timestamps import from_time
 
 GRACE = timedelta(seconds=40)
 UNRESPONSIVE = "NodeUnresponsive"
@@ -19,10 +19,31 @@ UNRESPONSIVE_ANNOTATION = "virtplane.io/unresponsive-since"
 """Remembers that it was this controller who took the label away, so that it may give it back."""
 
 
-def time_left(node: Object, lease: Object | None, now: datetime) -> float:
-    """Return the seconds until the node counts as not responding; negative when it does already."""
-    renewed = (lease or {}).get("spec", {}).get("renewTime") or node["metadata"]["creationTimestamp"]
-    return (from_time(renewed) + GRACE - now).total_seconds()
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A renewal of a node's lease, and when this controller saw it.
+
+    Clocks of different hosts are not compared, and what was not renewed while no controller looked is not held
+    against the node: what counts is when the lease was seen to change.
+    """
+
+    renewal: str
+    at: datetime
+    follows: bool
+    """Whether it followed another that was seen, which shows that the node lives; the first shows nothing."""
+
+
+def sighting(before: Sighting | None, node: Object, lease: Object | None, now: datetime) -> Sighting:
+    """Return the newest renewal of the node, with the moment ``now`` when it was not seen ``before``."""
+    renewal = (lease or {}).get("spec", {}).get("renewTime") or node["metadata"]["uid"]
+    if before is not None and before.renewal == renewal:
+        return before
+    return Sighting(renewal, now, follows=before is not None)
+
+
+def time_left(seen: Sighting, now: datetime) -> float:
+    """Return the seconds until the node counts as not responding; not positive when it does already."""
+    return (seen.at + GRACE - now).total_seconds()
 
 
 def lost_node_status(node: Object, now: datetime) -> Object:

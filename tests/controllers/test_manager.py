@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from client.api import Client
-from client.kinds import NAMESPACE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import NAMESPACE, NODE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from controllers.manager import Options, run
+from controllers.nodelifecycle import decide
 from kube.instances import INSTANCE_FINALIZER
 from kube.timestamps import to_micro_time, to_time, utc_now
 from tests.client.standin import StandIn, failure, stand_in
@@ -156,12 +158,51 @@ async def test_a_deleted_namespace_is_emptied_and_goes(cluster: tuple[StandIn, C
     assert server.get("secrets", "s") is None
 
 
-async def test_a_node_without_a_fresh_lease_is_lost_until_it_renews(cluster: tuple[StandIn, Client]) -> None:
+async def test_a_lease_that_ran_out_while_no_controller_ran_is_not_held_against_its_node(
+    served: tuple[StandIn, Client, Path],
+) -> None:
+    server, client, kubeconfig = served
+    await ready_node(server, renewed="2026-01-01T00:00:00.000000Z")
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(Options(kubeconfig=kubeconfig, leader_elect=False), stop))
+    await client.create(VIRTUAL_MACHINE, machine())
+    await server.until(lambda: bound(server))
+    await report(client, "Running")
+    await server.until(lambda: printable(server) == "Running")
+    kept = server.get("nodes", "a", "")
+    stop.set()
+    await running
+    assert kept is not None
+    assert kept["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
+
+
+async def test_a_lost_node_stays_lost_when_the_controllers_are_started_again(
+    served: tuple[StandIn, Client, Path],
+) -> None:
+    server, client, kubeconfig = served
+    await ready_node(server, renewed="2026-01-01T00:00:00.000000Z")
+    marks = {"labels": {"kubevirt.io/schedulable": "false"}, "annotations": {decide.UNRESPONSIVE_ANNOTATION: "then"}}
+    await client.patch(NODE, "a", None, {"metadata": marks})
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(Options(kubeconfig=kubeconfig, leader_elect=False), stop))
+    await client.create(VIRTUAL_MACHINE, machine())
+    await server.until(lambda: printable(server) == "ErrorUnschedulable")
+    kept = server.get("nodes", "a", "")
+    stop.set()
+    await running
+    assert kept is not None
+    assert kept["metadata"]["labels"]["kubevirt.io/schedulable"] == "false"
+
+
+async def test_a_node_without_a_fresh_lease_is_lost_until_it_renews(
+    cluster: tuple[StandIn, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
     server, client = cluster
     await client.create(VIRTUAL_MACHINE, machine())
     await server.until(lambda: bound(server))
     await report(client, "Running")
-    await ready_node(server, renewed="2026-01-01T00:00:00.000000Z")
+    monkeypatch.setattr(decide, "GRACE", timedelta(seconds=0.1))
+    await ready_node(server)
 
     def reasons() -> list[str]:
         return [each.get("reason", "") for each in vmi(server)["status"].get("conditions", ())]
@@ -171,6 +212,7 @@ async def test_a_node_without_a_fresh_lease_is_lost_until_it_renews(cluster: tup
     assert lost is not None
     assert lost["metadata"]["labels"]["kubevirt.io/schedulable"] == "false"
     assert vmi(server)["status"]["phase"] == "Running"
+    monkeypatch.undo()
     spec = {"renewTime": to_micro_time(utc_now())}
     await server.put("leases", {"metadata": {"name": "a", "namespace": "kube-node-lease"}, "spec": spec})
     await server.until(lambda: reasons() == [""])

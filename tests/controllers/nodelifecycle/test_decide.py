@@ -1,9 +1,13 @@
+from datetime import timedelta
+
 from controllers.nodelifecycle.decide import (
+    Sighting,
     found_instance_status,
     found_node_metadata,
     lost_instance_status,
     lost_node_metadata,
     lost_node_status,
+    sighting,
     time_left,
 )
 from tests.controllers.objects import NOW, instance, node
@@ -13,12 +17,22 @@ def lease(renewed: str) -> dict[str, object]:
     return {"spec": {"renewTime": renewed}}
 
 
-def test_a_node_has_forty_seconds_from_its_last_renewal() -> None:
-    assert time_left(node(), lease("2026-01-01T12:00:00.000000Z"), NOW) == 40
-    assert time_left(node(), lease("2026-01-01T11:59:19.000000Z"), NOW) == -1
-    fresh = node()
-    fresh["metadata"]["creationTimestamp"] = "2026-01-01T11:59:50Z"
-    assert time_left(fresh, None, NOW) == 30
+def test_a_node_has_forty_seconds_from_the_moment_its_lease_was_seen_to_change() -> None:
+    renewed = lease("2026-01-01T03:00:00.000000Z")  # by a clock that is wrong
+    first = sighting(None, node(), renewed, NOW)
+    later = NOW + timedelta(seconds=41)
+    assert time_left(first, NOW) == 40
+    assert time_left(sighting(first, node(), renewed, later), later) == -1
+    again = sighting(first, node(), lease("2026-01-01T03:00:41.000000Z"), later)
+    assert time_left(again, later) == 40
+    assert (first.follows, again.follows) == (False, True)
+
+
+def test_a_node_that_never_had_a_lease_has_forty_seconds_from_when_it_was_seen() -> None:
+    first = sighting(None, node(), None, NOW)
+    later = NOW + timedelta(seconds=50)
+    assert first == Sighting(node()["metadata"]["uid"], NOW, follows=False)
+    assert time_left(sighting(first, node(), None, later), later) == -10
 
 
 def test_a_lost_node_is_unknown_since_the_moment_it_was_lost() -> None:
