@@ -6,11 +6,14 @@ Source of the rules: ``k8s.io/apimachinery/pkg/api/validation`` and ``…/pkg/ut
 import re
 import secrets
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
+
+NameRule = Callable[[str], str | None]
+"""Tells what is wrong with a name, or None."""
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
@@ -54,6 +57,16 @@ def label_problem(name: str) -> str | None:
     if len(name) > 63:
         return "must be no more than 63 characters"
     return None if _DNS_LABEL.fullmatch(name) else _LABEL_RULE
+
+
+def path_segment_problem(name: str) -> str | None:
+    """Return why ``name`` cannot be one segment of a path (RBAC, whose names may have colons), or None.
+
+    Source: ``k8s.io/apimachinery/pkg/api/validation/path``.
+    """
+    if name in (".", ".."):
+        return f"may not be '{name}'"
+    return next((f"may not contain '{each}'" for each in "/%" if each in name), None)
 
 
 def key_problem(key: str) -> str | None:
@@ -101,12 +114,11 @@ def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
     metadata["creationTimestamp"] = timestamp()
 
 
-def validate_metadata(metadata: dict[str, Any], *, name_is_label: bool = False) -> Iterator[FieldError]:
+def validate_metadata(metadata: dict[str, Any], problem_of: NameRule = subdomain_problem) -> Iterator[FieldError]:
     """Yield everything wrong with ``metadata`` whose types the schema has already checked.
 
-    ``name_is_label`` asks for a name without dots, as namespaces have.
+    ``problem_of`` is the rule for names of the kind.
     """
-    problem_of = label_problem if name_is_label else subdomain_problem
     if not (name := metadata.get("name")):
         yield FieldError.required("metadata.name", "name or generateName is required")
     elif problem := problem_of(name):
@@ -116,14 +128,16 @@ def validate_metadata(metadata: dict[str, Any], *, name_is_label: bool = False) 
     if prefix and (problem := problem_of(f"{prefix}a")):
         yield FieldError.invalid("metadata.generateName", prefix, problem)
     yield from validate_labels(metadata.get("labels") or {}, "metadata.labels")
-    yield from _validate_annotations(metadata.get("annotations") or {})
+    yield from validate_annotations(metadata.get("annotations") or {}, "metadata.annotations")
     for finalizer in metadata.get("finalizers") or ():
         if problem := key_problem(finalizer):
             yield FieldError.invalid("metadata.finalizers", finalizer, problem)
     yield from _validate_owners(metadata.get("ownerReferences") or [])
 
 
-def validate_metadata_update(new: dict[str, Any], old: dict[str, Any]) -> Iterator[FieldError]:
+def validate_metadata_update(
+    new: dict[str, Any], old: dict[str, Any], problem_of: NameRule = subdomain_problem
+) -> Iterator[FieldError]:
     """Yield an error for every change from ``old`` to ``new`` metadata that nobody may make."""
     for key in ("name", "namespace", "uid", "creationTimestamp", "deletionTimestamp"):
         if new.get(key) != old.get(key):
@@ -136,7 +150,7 @@ def validate_metadata_update(new: dict[str, Any], old: dict[str, Any]) -> Iterat
                 "metadata.finalizers",
                 f"no new finalizers can be added if the object is being deleted, found new finalizers {added}",
             )
-    yield from validate_metadata(new)
+    yield from validate_metadata(new, problem_of)
 
 
 def validate_labels(labels: dict[str, str], path: str) -> Iterator[FieldError]:
@@ -148,14 +162,13 @@ def validate_labels(labels: dict[str, str], path: str) -> Iterator[FieldError]:
             yield FieldError.invalid(path, value, problem)
 
 
-def _validate_annotations(annotations: dict[str, str]) -> Iterator[FieldError]:
+def validate_annotations(annotations: dict[str, str], path: str) -> Iterator[FieldError]:
+    """Yield everything wrong with the keys and the size of ``annotations``."""
     for key in annotations:
         if problem := key_problem(key.lower()):
-            yield FieldError.invalid("metadata.annotations", key, problem)
+            yield FieldError.invalid(path, key, problem)
     if sum(len(k.encode()) + len(v.encode()) for k, v in annotations.items()) > _ANNOTATIONS_LIMIT:
-        yield FieldError(
-            "FieldValueTooLong", "metadata.annotations", f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes"
-        )
+        yield FieldError("FieldValueTooLong", path, f"Too long: may not be more than {_ANNOTATIONS_LIMIT} bytes")
 
 
 def _validate_owners(owners: list[dict[str, Any]]) -> Iterator[FieldError]:

@@ -1,12 +1,12 @@
 """Secret: keys and values for those who need them."""
 
 import base64
-import binascii
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
+from kube.encoding import decode
 
 COLUMNS = (
     Column(name="Type", json_path=".type"),
@@ -31,8 +31,8 @@ class SecretStrategy(Strategy):
         """Yield the keys whose values are not base64, never the values."""
         for key, value in new.get("data", {}).items():
             try:
-                base64.b64decode(value, validate=True)
-            except (binascii.Error, ValueError):
+                decode(value)
+            except ValueError:
                 yield FieldError(
                     "FieldValueInvalid", f"data[{key}]", "Invalid value: must be base64; or use stringData"
                 )

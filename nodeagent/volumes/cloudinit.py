@@ -4,8 +4,6 @@ The format: https://cloudinit.readthedocs.io/en/latest/reference/datasources/noc
 """
 
 import asyncio
-import base64
-import binascii
 import io
 import json
 from collections.abc import Mapping
@@ -14,6 +12,7 @@ from typing import Any
 
 import pycdlib
 
+from kube.encoding import decode
 from nodeagent.volumes.prepared import PreparedDisk, VolumeError
 
 Secrets = Mapping[str, Mapping[str, bytes]]
@@ -24,7 +23,7 @@ _JOLIET_LEVEL = 3
 
 def decoded(secret: Mapping[str, Any]) -> Mapping[str, bytes]:
     """Return the data of a Secret as it was before the API encoded it."""
-    return {key: base64.b64decode(value) for key, value in (secret.get("data") or {}).items()}
+    return {key: decode(value) for key, value in (secret.get("data") or {}).items()}
 
 
 async def prepare(
@@ -76,8 +75,8 @@ def _data(field: str, reference: str, source: dict[str, Any], secrets: Secrets) 
         return inline.encode()
     if encoded := source.get(f"{field}Base64"):
         try:
-            return base64.b64decode(encoded, validate=True)
-        except binascii.Error as error:
+            return decode(encoded)
+        except ValueError as error:
             raise VolumeError("InvalidCloudInit", f"{field}Base64 is not base64", retryable=False) from error
     if (secret := source.get(reference)) is None:
         return None

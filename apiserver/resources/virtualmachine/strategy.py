@@ -7,11 +7,11 @@ import uuid
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import validate_labels
+from apiserver.machinery.objectmeta import validate_annotations, validate_labels
 from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
-from apiserver.resources.virtualmachineinstance.strategy import keep_status
+from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
@@ -46,6 +46,7 @@ class VirtualMachineStrategy(Strategy):
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the machine."""
+        yield from validate_name(new["metadata"])
         yield from _validate_power(new["spec"])
         yield from _validate_template(new["spec"]["template"])
 
@@ -72,5 +73,7 @@ def _validate_power(spec: Object) -> Iterable[FieldError]:
 
 
 def _validate_template(template: Object) -> Iterable[FieldError]:
-    yield from validate_labels(template.get("metadata", {}).get("labels", {}), "spec.template.metadata.labels")
+    metadata = template.get("metadata", {})
+    yield from validate_labels(metadata.get("labels", {}), "spec.template.metadata.labels")
+    yield from validate_annotations(metadata.get("annotations", {}), "spec.template.metadata.annotations")
     yield from validate_spec(template["spec"], _TEMPLATE_SPEC)

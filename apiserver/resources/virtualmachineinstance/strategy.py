@@ -29,6 +29,18 @@ RESERVED_LABELS = tuple(
 """What only the system may say about an instance."""
 
 
+LONGEST_NAME = 240
+"""Characters of namespace and name together: libvirt names files after a domain, with suffixes, in at most 255 bytes."""
+
+
+def validate_name(metadata: Object) -> Iterable[FieldError]:
+    """Yield an error when no domain can be called after the object."""
+    most = LONGEST_NAME - len(metadata.get("namespace", ""))
+    name = metadata.get("name", "")
+    if len(name) > most:
+        yield FieldError.invalid("metadata.name", name, f"must be no more than {most} characters here")
+
+
 def keep_status(new: Object, old: Object, caller: Caller) -> None:
     """Put back the status, without a word as KubeVirt does, unless the system writes it."""
     if caller.system:
@@ -51,12 +63,16 @@ class VirtualMachineInstanceStrategy(Strategy):
         new["status"] = _first_status(new["spec"])
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Fill in again what a client that sends its own manifest leaves out, so that nothing has changed."""
-        uuid = old["spec"]["domain"].get("firmware", {}).get("uuid")
+        """Keep the spec as it is stored, in the words of older defaults too, unless the client means another one."""
+        if new["spec"] == old["spec"]:
+            return
+        stored = clone(old["spec"])
+        fill_instance(stored)
         firmware = new["spec"]["domain"].setdefault("firmware", {})
-        if uuid:
-            firmware["uuid"] = firmware.get("uuid") or uuid
+        firmware["uuid"] = firmware.get("uuid") or stored["domain"]["firmware"]["uuid"]
         fill_instance(new["spec"])
+        if new["spec"] == stored:
+            new["spec"] = clone(old["spec"])
 
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Let only the system write, and a node's agent not move the instance."""
@@ -67,6 +83,7 @@ class VirtualMachineInstanceStrategy(Strategy):
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with a new instance."""
+        yield from validate_name(new["metadata"])
         yield from _reserved_labels(new, {}, caller)
         yield from validate_spec(new["spec"], "spec")
 

@@ -144,6 +144,18 @@ def test_the_manifest_an_instance_was_made_from_changes_nothing_later() -> None:
     assert list(strategy.validate_update(again, stored, USER)) == []
 
 
+def test_an_instance_stored_under_older_defaults_can_still_be_let_go_and_applied_again() -> None:
+    strategy, stored = VirtualMachineInstanceStrategy(), instance()
+    strategy.prepare_for_create(stored, USER)
+    del stored["spec"]["domain"]["cpu"]["model"]
+    let_go, again = copy.deepcopy(stored), instance()
+    let_go["metadata"]["finalizers"] = []
+    for new in (let_go, again):
+        strategy.prepare_for_update(new, stored, AGENT)
+        assert new["spec"] == stored["spec"]
+        assert list(strategy.validate_update(new, stored, AGENT)) == []
+
+
 def test_even_the_system_cannot_change_an_instances_hardware() -> None:
     strategy, stored = VirtualMachineInstanceStrategy(), instance()
     strategy.prepare_for_create(stored, USER)

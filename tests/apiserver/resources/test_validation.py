@@ -345,6 +345,12 @@ CASES: list[tuple[Object, str, str, str]] = [
         "absolute path",
     ),
     (
+        {VOL: {"name": "root", "hostDisk": HOST_DISK | {"path": "/disks/a\x01"}}},
+        "volumes[0].hostDisk.path",
+        INVALID,
+        "control characters",
+    ),
+    (
         {VOL: {"name": "root", "hostDisk": HOST_DISK | {"path": "/disks/../etc/shadow"}}},
         "volumes[0].hostDisk.path",
         INVALID,
@@ -446,6 +452,7 @@ CASES: list[tuple[Object, str, str, str]] = [
     ({"startStrategy": "Running"}, "startStrategy", UNSUPPORTED, "Paused"),
     ({"evictionStrategy": "Maybe"}, "evictionStrategy", UNSUPPORTED, "LiveMigrate"),
     ({"terminationGracePeriodSeconds": -1}, "terminationGracePeriodSeconds", INVALID, "switch off at once"),
+    ({"terminationGracePeriodSeconds": 2**31}, "terminationGracePeriodSeconds", INVALID, "a number of seconds"),
     ({"nodeSelector": {"-": "a"}}, "nodeSelector", INVALID, "alphanumeric"),
     # text
     ({"domain.chassis.serial": "a\x00b"}, "domain.chassis.serial", INVALID, "control characters"),
@@ -478,6 +485,7 @@ RIGHT: list[Object] = [
     {CONTAINER: {"image": "oci-archive:/srv/images/image.tar", "kernelPath": "/boot/vmlinuz"}},
     {CLOUD: {"secretRef": {"name": "s"}, "networkDataBase64": "YQ=="}},
     {CLOUD: {"networkData": "a"}},
+    {CLOUD: {"userDataBase64": "aGVs\r\nbG8=\n"}},
     {VOL: {"name": "root", "hostDisk": {"path": "/a/b", "type": "DiskOrCreate", "capacity": "1G"}}},
     {"domain.devices.disks": []},
     {"domain.devices.interfaces": [], "networks": []},
@@ -533,11 +541,28 @@ def test_a_machine_has_one_run_strategy(power: Object, field: str, part: str) ->
     assert part in found.message
 
 
+def test_a_name_that_no_domain_can_have_is_refused() -> None:
+    named = {"name": "n" * 200, "namespace": "s" * 41}
+    for strategy, new in (
+        (VirtualMachineStrategy(), {**machine(valid(), running=True), "metadata": named}),
+        (VirtualMachineInstanceStrategy(), {"metadata": named, "spec": valid()}),
+    ):
+        (found,) = strategy.validate(new, USER)
+        assert (found.field, "no more than 199" in found.message) == ("metadata.name", True)
+        named["name"] = "n" * 199
+        assert list(strategy.validate(new, USER)) == []
+        named["name"] = "n" * 200
+
+
 def test_a_machines_template_is_judged_where_it_is() -> None:
     wrong = machine(edited({f"{DISK}.name": "x"}), runStrategy="Always")
-    wrong["spec"]["template"]["metadata"] = {"labels": {"a b": "c"}}
+    wrong["spec"]["template"]["metadata"] = {"labels": {"a b": "c"}, "annotations": {"d e": "f"}}
     found = {each.field: each.message for each in VirtualMachineStrategy().validate(wrong, USER)}
-    assert found.keys() == {"spec.template.metadata.labels", "spec.template.spec.domain.devices.disks[0].name"}
+    assert found.keys() == {
+        "spec.template.metadata.labels",
+        "spec.template.metadata.annotations",
+        "spec.template.spec.domain.devices.disks[0].name",
+    }
     assert "spec.template.spec.volumes" in found["spec.template.spec.domain.devices.disks[0].name"]
 
 

@@ -8,6 +8,8 @@ from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.defaults import ARCHITECTURES
 from apiserver.resources.virtualmachineinstance.validation.values import one_of
 
+LONGEST_GRACE = 2**31 - 1
+"""Seconds, some 68 years: what is far beyond is a mistake, and no clock of the agent's could tell its end."""
 EVICTION_STRATEGIES = ("None", "LiveMigrate", "LiveMigrateIfPossible", "External")
 
 
@@ -30,6 +32,9 @@ def grace_period(spec: Object, path: str) -> Iterator[FieldError]:
     seconds = spec.get("terminationGracePeriodSeconds", 0)
     if seconds < 0:
         detail = "must be 0 (switch off at once) or a number of seconds"
+        yield FieldError.invalid(f"{path}.terminationGracePeriodSeconds", seconds, detail)
+    if seconds > LONGEST_GRACE:
+        detail = f"must be at most {LONGEST_GRACE}; it is a number of seconds"
         yield FieldError.invalid(f"{path}.terminationGracePeriodSeconds", seconds, detail)
 
 

@@ -51,8 +51,8 @@ def duplicates(items: Iterable[Object], path: str) -> Iterator[FieldError]:
 
 def absolute_path_problems(value: str, path: str) -> Iterator[FieldError]:
     """Yield an error unless ``value`` is an absolute path that leads where it says."""
-    if not value.startswith("/") or ".." in PurePosixPath(value).parts:
-        yield FieldError.invalid(path, value, "must be an absolute path without '..'")
+    if not value.startswith("/") or ".." in PurePosixPath(value).parts or not value.isprintable():
+        yield FieldError.invalid(path, value, "must be an absolute path without '..' and control characters")
 
 
 def pci_address_problems(value: str | None, path: str) -> Iterator[FieldError]:

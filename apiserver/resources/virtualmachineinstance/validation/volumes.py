@@ -1,6 +1,5 @@
 """Where the content of disks comes from."""
 
-import base64
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 
@@ -14,6 +13,7 @@ from apiserver.resources.virtualmachineinstance.validation.values import (
     duplicates,
     quantity_problems,
 )
+from kube.encoding import decode
 
 INLINE_BYTES = 2048
 """The most that cloud-init data may have that is not in a Secret (KubeVirt's limit)."""
@@ -84,7 +84,7 @@ def _inline(name: str, data: bytes, path: str) -> Iterator[FieldError]:
 
 def _encoded(name: str, text: str, path: str) -> Iterator[FieldError]:
     try:
-        yield from _inline(name, base64.b64decode(text, validate=True), path)
+        yield from _inline(name, decode(text), path)
     except ValueError:
         # The value may hold a password: it is not repeated.
         yield FieldError("FieldValueInvalid", path, f"Invalid value: must be base64; for plain text use {name}")
