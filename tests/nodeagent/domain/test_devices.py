@@ -1,10 +1,12 @@
 """Devices of one line: there when asked for, or unless switched off, and never where they cannot be."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nodeagent.domain.facts import HostFacts, UnsupportedError
+from nodeagent.domain.graphics import graphics
 from tests.nodeagent.domain.guests import ARM, KVM, built, vmi, with_devices, written
 
 VIRTIO = "virtio-non-transitional"
@@ -64,6 +66,13 @@ CONSOLE = '<console type="pty"><target type="serial" port="0" /></console>'
 )
 def test_a_device_is_there_as_the_spec_says(tag: str, devices: dict[str, Any], expected: str) -> None:
     assert written(with_devices(**devices).find(tag)) == expected
+
+
+def test_libvirt_chooses_the_screens_socket_where_ours_would_have_too_long_a_path() -> None:
+    longest, too_long = Path("/" + "d" * 106), Path("/" + "é" * 54)
+    ours = f'<graphics type="vnc"><listen type="socket" socket="{longest}" /></graphics>'
+    assert written(graphics({}, longest)) == ours
+    assert written(graphics({}, too_long)) == '<graphics type="vnc"><listen type="socket" /></graphics>'
 
 
 def test_efi_has_a_card_of_its_own_and_arm_another() -> None:
