@@ -5,11 +5,12 @@ default, convert, prepare, validate, store); a :class:`Strategy` only says what 
 Source of the split: ``k8s.io/apiserver/pkg/registry/rest``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from apiserver.machinery.errors import FieldError, qualified_resource
+from apiserver.machinery.objectmeta import NameRule, subdomain_problem
 from apiserver.machinery.schema import Schema
 
 NODES_GROUP = "system:nodes"
@@ -57,7 +58,9 @@ class Column:
     """One column of a Table answer (``additionalPrinterColumns`` of a CRD)."""
 
     name: str
-    json_path: str
+    json_path: str = ""
+    value: Callable[[Object], Any] | None = None
+    """What the cell holds, where no path leads to it."""
     type: str = "string"
     format: str = ""
     priority: int = 0
@@ -84,6 +87,10 @@ class Strategy:
     All objects are in the hub version. ``prepare_*`` may change ``new`` in place and must not change ``old``;
     ``validate*`` and ``warnings`` change nothing.
     """
+
+    def refuses_create(self) -> str | None:
+        """Return why no object of this kind can be created, or None."""
+        return None
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Fill in what the server decides on create (defaults that no schema can express, first status)."""
@@ -135,6 +142,8 @@ class Resource:
     versions: tuple[Version, ...]
     """The hub first; it is also the version that is stored."""
     strategy: Strategy = field(default_factory=Strategy)
+    names: NameRule = subdomain_problem
+    """What names may be."""
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     has_status: bool = False

@@ -44,7 +44,9 @@ class TableMaker:
         """Compile ``columns``; a Name column goes before them, and without any there is Age."""
         shown = tuple(columns) or (_AGE,)
         self._definitions = [_NAME, *(_definition(each) for each in shown)]
-        self._cells: list[tuple[str, Accessor]] = [(each.type, compile_path(each.json_path)) for each in shown]
+        self._cells: list[tuple[str, Accessor]] = [
+            (each.type, each.value or compile_path(each.json_path)) for each in shown
+        ]
 
     def table(
         self,

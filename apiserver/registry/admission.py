@@ -85,12 +85,18 @@ def _report_strict(resource: Resource, obj: Object, unknown: list[str], options:
 
 
 def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
-    """Give a new hub object its identity and whatever its kind's strategy decides; then judge it. Raises 422."""
+    """Give a new hub object its identity and whatever its kind's strategy decides; then judge it.
+
+    Raises 403 for kinds of which nothing can be created, and 422.
+    """
     metadata = hub["metadata"]
+    if why := resource.strategy.refuses_create():
+        name = metadata.get("name") or metadata.get("generateName", "")
+        raise errors.forbidden_object(resource.group, resource.plural, name, why)
     fill_new_metadata(metadata, metadata.get("namespace", ""))
     if not metadata.get("name"):
         # Strategies may count on a name.
-        _refuse(resource, hub, [*validate_metadata(metadata)])
+        _refuse(resource, hub, [*validate_metadata(metadata, resource.names)])
     metadata.pop("generation", None)
     if resource.has_generation:
         metadata["generation"] = 1
@@ -98,14 +104,15 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
         hub.pop("status", None)
     resource.strategy.prepare_for_create(hub, options.caller)
     found = resource.strategy.validate(hub, options.caller)
-    _judge(resource, hub, [*validate_metadata(metadata), *found], options)
+    _judge(resource, hub, [*validate_metadata(metadata, resource.names), *found], options)
 
 
 def judge_change(
     resource: Resource, hub: Object, old: Object, found: Iterable[FieldError], options: WriteOptions
 ) -> None:
     """Raise 422 with everything wrong with ``hub`` in place of ``old``: metadata, and what the strategy ``found``."""
-    _judge(resource, hub, [*validate_metadata_update(hub["metadata"], old["metadata"]), *found], options)
+    metadata = validate_metadata_update(hub["metadata"], old["metadata"], resource.names)
+    _judge(resource, hub, [*metadata, *found], options)
 
 
 def _judge(resource: Resource, hub: Object, found: list[FieldError], options: WriteOptions) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem
+from apiserver.machinery.objectmeta import key_problem, label_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 
@@ -68,6 +68,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="namespace",
         short_names=("ns",),
         namespaced=False,
+        names=label_problem,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Namespace"), columns=COLUMNS),),
         strategy=NamespaceStrategy(),
         has_status=True,
