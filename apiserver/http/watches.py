@@ -106,10 +106,17 @@ class _Session:
                     stopped.cancel()
 
     async def _changes(self, watch: Watch) -> None:
+        loop = asyncio.get_running_loop()
         while not self._over():
-            events = await watch.take(min(self._end, self._bookmark_at, self._clock() + PRESENCE_SECONDS))
-            await self._send([(event.kind, event.record) for event in events])
-            if self._bookmarks and (self._clock() >= self._bookmark_at or self._stopping.is_set()):
+            alarm = loop.call_at(min(self._end, self._bookmark_at, loop.time() + PRESENCE_SECONDS), watch.wake)
+            try:
+                while events := await watch.take():
+                    await self._send([(event.kind, event.record) for event in events])
+                    if self._over() or loop.time() >= alarm.when():
+                        break
+            finally:
+                alarm.cancel()
+            if self._bookmarks and (loop.time() >= self._bookmark_at or self._stopping.is_set()):
                 await self._sink.send([self._lines.bookmark(watch.revision)])
                 self._bookmark_at = self._next_bookmark()
 

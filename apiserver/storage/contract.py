@@ -189,15 +189,15 @@ class Watch(Protocol):
         """Every selected event up to here has been taken: a watch may be resumed after it."""
         ...
 
-    async def take(self, until: float) -> Sequence[Event]:
-        """Return the next events; none when the loop's time gets to ``until``, or somebody calls ``wake``.
+    async def take(self) -> Sequence[Event]:
+        """Return the next events; none when somebody called ``wake`` and there are none.
 
         Raises CompactedError, UnavailableError.
         """
         ...
 
     def wake(self) -> None:
-        """Let ``take`` return although there is nothing to take."""
+        """Let ``take``, this or the next one, return although there is nothing to take."""
         ...
 
     async def __aenter__(self) -> Self:

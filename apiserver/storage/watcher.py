@@ -46,6 +46,7 @@ class Watcher:
         self._source = source
         self._resource = resource
         self._selection = selection
+        self._selects = selection.selects
         self._after = after
         """Every event up to here has been taken or was none of ours."""
         self._shelf: Shelf | None = None
@@ -53,6 +54,7 @@ class Watcher:
         self._events: list[Event] = []
         self._arrival: asyncio.Future[None] | None = None
         """What a ``take`` that found nothing waits for."""
+        self._woken = False
 
     async def __aenter__(self) -> Self:
         """See Watch."""
@@ -69,13 +71,15 @@ class Watcher:
         """See Watch."""
         return self._after if self._shelf is None or self._events else self._source.revision
 
-    async def take(self, until: float) -> Sequence[Event]:
+    async def take(self) -> Sequence[Event]:
         """See Watch."""
         while self._shelf is None and not self._events:
             if events := await self._catch_up():
                 return events
-        if not self._events:
-            await self._wait(until)
+        if not self._events and not self._woken:
+            self._arrival = asyncio.get_running_loop().create_future()
+            await self._arrival
+        self._woken = False
         events, self._events = self._events, []
         if events:
             self._after = events[-1].revision
@@ -83,19 +87,19 @@ class Watcher:
 
     def wake(self) -> None:
         """See Watch."""
-        if self._arrival is not None and not self._arrival.done():
-            self._arrival.set_result(None)
+        self._woken = True
+        self._go_on()
 
     def offer(self, event: Event) -> None:
-        """See Audience."""
-        seen = event.seen_by(self._selection.selects)
+        """See Audience. Nothing runs as often as this."""
+        seen = event if self._selects is None else event.seen_by(self._selects)
         if seen is None:
             return
-        if len(self._events) >= WATCHER_EVENTS:
+        if len(self._events) < WATCHER_EVENTS:
+            self._events.append(seen)
+            self._go_on()
+        else:
             self.leave()
-            return
-        self._events.append(seen)
-        self.wake()
 
     def leave(self) -> None:
         """Be offered nothing any more: the next ``take`` reads what happened since."""
@@ -104,7 +108,13 @@ class Watcher:
                 self._after = max(self._after, self._source.revision)
             self._shelf.leave(self._place, self)
             self._shelf = None
-            self.wake()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._arrival is not None:
+            if not self._arrival.done():  # cancelled, perhaps
+                self._arrival.set_result(None)
+            self._arrival = None
 
     @property
     def _place(self) -> tuple[str | None, str | None]:
@@ -129,15 +139,5 @@ class Watcher:
 
     def _seen(self, events: Iterable[Event]) -> list[Event]:
         ours = (event for event in events if self._selection.covers(event.record.key))
-        seen = (event.seen_by(self._selection.selects) for event in ours)
+        seen = (event.seen_by(self._selects) for event in ours)
         return [event for event in seen if event is not None]
-
-    async def _wait(self, until: float) -> None:
-        loop = asyncio.get_running_loop()
-        self._arrival = loop.create_future()
-        alarm = loop.call_at(until, self.wake)
-        try:
-            await self._arrival
-        finally:
-            alarm.cancel()
-            self._arrival = None

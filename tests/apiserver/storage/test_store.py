@@ -180,9 +180,12 @@ async def test_a_watch_sees_objects_come_and_go_as_they_start_and_stop_to_match(
 
 async def test_a_quiet_watch_knows_how_far_it_is(cache: WatchCache) -> None:
     async with cache.watch(THINGS, Selection(namespace="b"), after=0) as watch:
-        assert not await watch.take(asyncio.get_running_loop().time())
+        watch.wake()
+        assert not await watch.take()
+        waiting = asyncio.ensure_future(watch.take())
         await cache.create(ONE, b"")
-        assert not await watch.take(asyncio.get_running_loop().time())
+        watch.wake()
+        assert not await waiting
         assert watch.revision == 1
 
 

@@ -10,9 +10,9 @@ SECONDS = 10
 async def take(watch: Watch, count: int) -> list[Event]:
     """Return the next ``count`` events, however many calls they take; there must not be more."""
     seen: list[Event] = []
-    end = asyncio.get_running_loop().time() + SECONDS
     while len(seen) < count:
-        events = await watch.take(end)
+        async with asyncio.timeout(SECONDS):
+            events = await watch.take()
         assert events, f"only {len(seen)} of {count} events came"
         seen += events
     assert len(seen) == count
