@@ -25,6 +25,9 @@ __all__ = ["ApiError", "Client", "Kind"]
 Patch = dict[str, Any] | list[dict[str, Any]]
 """A JSON merge patch (RFC 7396) when a dict, a JSON patch (RFC 6902) when a list."""
 
+ACCEPT = "application/json"
+ACCEPT_METADATA = f"application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,{ACCEPT}"
+ACCEPT_METADATA_LIST = f"application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,{ACCEPT}"
 REQUEST_SECONDS = 30
 CONNECT_SECONDS = 10
 WATCH_GRACE_SECONDS = 15
@@ -64,10 +67,16 @@ class Client:
         label_selector: str | None = None,
         field_selector: str | None = None,
         resource_version: str | None = None,
+        *,
+        metadata_only: bool = False,
     ) -> Object:
-        """Return the list object: ``metadata.resourceVersion`` and ``items``, each with its kind filled in."""
+        """Return the list object: ``metadata.resourceVersion`` and ``items``, each with its kind filled in.
+
+        ``metadata_only`` asks for no more of each item than its metadata; a server may send more all the same.
+        """
         query = _selection(label_selector, field_selector) | _given(resourceVersion=resource_version)
-        answer = await self._request("GET", _path(kind, namespace), query=query)
+        accept = ACCEPT_METADATA_LIST if metadata_only else ACCEPT
+        answer = await self._request("GET", _path(kind, namespace), query=query, accept=accept)
         # Servers leave out of items what the list already says.
         answer["items"] = [_typed(kind, item) for item in answer.get("items") or ()]
         return answer
@@ -81,9 +90,11 @@ class Client:
         label_selector: str | None = None,
         field_selector: str | None = None,
         timeout_seconds: int = 290,
+        metadata_only: bool = False,
     ) -> AsyncGenerator[tuple[str, Object], None]:
         """Yield ``(type, object)`` for every change after ``resource_version`` until the server ends the watch.
 
+        ``metadata_only`` is as for :meth:`list`.
         Types are ADDED, MODIFIED, DELETED and BOOKMARK. An ERROR event, such as 410 Expired, is raised.
         """
         query = _selection(label_selector, field_selector) | {
@@ -95,7 +106,8 @@ class Client:
         limit = aiohttp.ClientTimeout(
             total=timeout_seconds + WATCH_GRACE_SECONDS, connect=CONNECT_SECONDS, sock_read=WATCH_SILENCE_SECONDS
         )
-        response = await self._send("GET", _path(kind, namespace), query=query, timeout=limit)
+        accept = ACCEPT_METADATA if metadata_only else ACCEPT
+        response = await self._send("GET", _path(kind, namespace), query=query, timeout=limit, accept=accept)
         try:
             async for line in _lines(response):
                 event = orjson.loads(line)
@@ -139,19 +151,27 @@ class Client:
         namespace: str | None,
         *,
         uid: str | None = None,
+        resource_version: str | None = None,
         grace_period_seconds: int | None = None,
         propagation_policy: str | None = None,
     ) -> Object:
-        """Ask for the deletion of one object; with ``uid``, a conflict when the name has a new owner by now."""
+        """Ask for the deletion of one object; a conflict when it is no longer the one, or as, the caller knows it."""
         options: Object = {"kind": "DeleteOptions", "apiVersion": "v1"}
         options |= _given(gracePeriodSeconds=grace_period_seconds, propagationPolicy=propagation_policy)
-        if uid is not None:
-            options["preconditions"] = {"uid": uid}
+        if preconditions := _given(uid=uid, resourceVersion=resource_version):
+            options["preconditions"] = preconditions
         return await self._request("DELETE", _path(kind, namespace, name), body=options)
 
-    async def delete_collection(self, kind: Kind, namespace: str) -> None:
-        """Ask for the deletion of every object of ``kind`` in ``namespace``."""
-        await self._request("DELETE", _path(kind, namespace))
+    async def delete_collection(self, kind: Kind, namespace: str) -> Object:
+        """Ask for the deletion of every object of ``kind`` in ``namespace``.
+
+        Returns the list of what was there, with no more of each item than its metadata where the server can do that.
+        """
+        return await self._request("DELETE", _path(kind, namespace), accept=ACCEPT_METADATA_LIST)
+
+    async def document(self, path: str, accept: str) -> Object:
+        """Return a document that is no object, such as one of discovery."""
+        return await self._request("GET", path, accept=accept)
 
     async def _request(
         self,
@@ -161,9 +181,12 @@ class Client:
         query: dict[str, str] | None = None,
         body: Any = None,
         media_type: str = "application/json",
+        accept: str = ACCEPT,
     ) -> Object:
         limit = aiohttp.ClientTimeout(total=REQUEST_SECONDS, connect=CONNECT_SECONDS)
-        response = await self._send(method, path, query=query, body=body, media_type=media_type, timeout=limit)
+        response = await self._send(
+            method, path, query=query, body=body, media_type=media_type, timeout=limit, accept=accept
+        )
         return orjson.loads(await _read(response))
 
     async def _send(
@@ -175,9 +198,10 @@ class Client:
         query: dict[str, str] | None = None,
         body: Any = None,
         media_type: str = "application/json",
+        accept: str = ACCEPT,
     ) -> aiohttp.ClientResponse:
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": "application/json", "Content-Type": media_type}
+        headers = {"Accept": accept, "Content-Type": media_type}
         # Credentials of kubeconfigs that hold a token; client certificates are in the TLS context.
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:

@@ -20,6 +20,10 @@ from kube.objects import Object
 Handler = Callable[[Object | None, Object | None], None]
 """Told ``(old, new)``: old is None for an addition, new is None for a deletion."""
 
+IDENTITY = frozenset(
+    {"name", "namespace", "uid", "resourceVersion", "ownerReferences", "finalizers", "deletionTimestamp"}
+)
+"""What an informer of metadata keeps."""
 WATCH_SECONDS = 290
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 15.0
@@ -39,16 +43,16 @@ class Informer:
         label_selector: str | None = None,
         field_selector: str | None = None,
         indexers: Mapping[str, Indexer] | None = None,
-        transform: Callable[[Object], Object] | None = None,
+        metadata_only: bool = False,
     ) -> None:
-        """``transform`` may drop what nobody reads (a Secret's data, say) before an object is kept."""
+        """``metadata_only`` keeps of each object only what says what it is and whose."""
         self.kind = kind
         self.synced = asyncio.Event()
         self._client = client
         self._namespace = namespace
         self._label_selector = label_selector
         self._field_selector = field_selector
-        self._transform = transform
+        self._metadata_only = metadata_only
         self._store = Store(indexers or {})
         self._revision = ""
         self._failures = 0
@@ -110,7 +114,11 @@ class Informer:
 
     async def _relist(self) -> None:
         answer = await self._client.list(
-            self.kind, self._namespace, label_selector=self._label_selector, field_selector=self._field_selector
+            self.kind,
+            self._namespace,
+            label_selector=self._label_selector,
+            field_selector=self._field_selector,
+            metadata_only=self._metadata_only,
         )
         listed = {key_of(item) for item in answer["items"]}
         for gone in [each for each in self._store.all() if key_of(each) not in listed]:
@@ -129,6 +137,7 @@ class Informer:
             label_selector=self._label_selector,
             field_selector=self._field_selector,
             timeout_seconds=int(WATCH_SECONDS * random.uniform(1, 2)),  # noqa: S311 - spreads clients
+            metadata_only=self._metadata_only,
         )
         seen = 0
         async with aclosing(events):
@@ -145,7 +154,7 @@ class Informer:
             raise ApiError(0, "WatchEnded", "the server ended a watch before its first event")
 
     def _put(self, obj: Object) -> None:
-        new = self._transform(obj) if self._transform else obj
+        new = _identity(self.kind, obj) if self._metadata_only else obj
         old = self._store.get(key_of(new))
         if old is not None and old["metadata"]["uid"] != new["metadata"]["uid"]:
             # Deleted and created again while nobody was looking.
@@ -166,6 +175,12 @@ class Informer:
     def _tell(self, old: Object | None, new: Object | None) -> None:
         for handler in self._handlers:
             handler(old, new)
+
+
+def _identity(kind: Kind, obj: Object) -> Object:
+    """Return what the garbage collector reads: no data of a Secret's, and no labels, stay in memory."""
+    metadata = {name: value for name, value in obj["metadata"].items() if name in IDENTITY}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
 
 
 def _revision(obj: Object) -> int:

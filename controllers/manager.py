@@ -11,26 +11,17 @@ import structlog
 from client.api import Client
 from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import (
-    CONFIG_MAP,
-    LEASE,
-    NAMESPACE,
-    NODE,
-    SECRET,
-    VIRTUAL_MACHINE,
-    VIRTUAL_MACHINE_INSTANCE,
-    Kind,
-)
+from client.kinds import LEASE, NAMESPACE, NODE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.leader import LeaderElector
 from client.running import until
 from controllers.context import Context
-from controllers.garbagecollector.controller import BY_OWNER, GarbageCollector, owner_uids
+from controllers.garbagecollector.controller import GarbageCollector
+from controllers.monitors import BY_OWNER, Monitors, owner_uids
 from controllers.namespace.controller import NamespaceController
 from controllers.nodelifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
 from controllers.scheduler.controller import BY_NODE, Scheduler
 from controllers.virtualmachine.controller import VirtualMachineController
 from kube.instances import node_of
-from kube.objects import Object
 from kube.timestamps import utc_now
 
 LEASE_NAME = "virtplane-controllers"
@@ -79,7 +70,8 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     context = Context(client=client, informers=_informers(client, options), events=events, now=utc_now)
     controllers = [VirtualMachineController(context), Scheduler(context), NodeLifecycleController(context)]
     if options.core_controllers:
-        controllers += [GarbageCollector(context), NamespaceController(context)]
+        monitors = Monitors(client, context.informers)
+        controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
         for kind, informer in context.informers.items():
@@ -101,16 +93,9 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
         VIRTUAL_MACHINE_INSTANCE: Informer(
             client, VIRTUAL_MACHINE_INSTANCE, indexers={**owner, BY_NODE: lambda instance: [node_of(instance)]}
         ),
-        NODE: Informer(client, NODE),
+        NODE: Informer(client, NODE, indexers=owner),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
     }
     if options.core_controllers:
-        informers[NAMESPACE] = Informer(client, NAMESPACE)
-        for kind in (SECRET, CONFIG_MAP):
-            informers[kind] = Informer(client, kind, indexers=owner, transform=_metadata_only)
+        informers[NAMESPACE] = Informer(client, NAMESPACE, indexers=owner)
     return informers
-
-
-def _metadata_only(obj: Object) -> Object:
-    """Keep no Secret's data in memory: the garbage collector reads owners only."""
-    return {name: obj[name] for name in ("apiVersion", "kind", "metadata") if name in obj}

@@ -16,7 +16,20 @@ import orjson
 import yaml
 from aiohttp import web
 
+from client import kinds
+
 Object = dict[str, Any]
+KINDS = (
+    kinds.CONFIG_MAP,
+    kinds.EVENT,
+    kinds.LEASE,
+    kinds.NAMESPACE,
+    kinds.NODE,
+    kinds.SECRET,
+    kinds.VIRTUAL_MACHINE,
+    kinds.VIRTUAL_MACHINE_INSTANCE,
+)
+"""What it says it serves."""
 SUBRESOURCES = ("status", "finalize")
 
 
@@ -90,6 +103,8 @@ class StandIn:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
+        if len(parts) == 1:
+            return web.json_response(discovery(core=parts[0] == "api"))
         parts = parts[3:] if parts[0] == "apis" else parts[2:]
         inside = parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in SUBRESOURCES
         namespace = parts[1] if inside else ""
@@ -107,9 +122,11 @@ class StandIn:
         if request.method == "POST":
             return await self._create(plural, namespace, body)
         if request.method == "DELETE" and not name:
-            for key in [key for key in self.objects if key[:2] == (plural, namespace)]:
+            found = [key for key in self.objects if key[:2] == (plural, namespace)]
+            items = [self.objects[key] for key in found]
+            for key in found:
                 await self._delete(key, {})
-            return web.json_response({})
+            return web.json_response({"metadata": {}, "items": items})
         return await self._one(request.method, (plural, namespace, name), subresource, body)
 
     async def _create(self, plural: str, namespace: str, body: Object) -> web.Response:
@@ -172,6 +189,31 @@ class StandIn:
         finally:
             self.watching -= 1
             self._watches.discard(task)
+
+
+def discovery(*, core: bool) -> Object:
+    """What is served, as aggregated discovery tells it."""
+    groups: dict[str, dict[str, list[Object]]] = {}
+    for kind in KINDS:
+        described = {
+            "resource": kind.plural,
+            "responseKind": {"group": kind.group, "version": kind.version, "kind": kind.kind},
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        }
+        groups.setdefault(kind.group, {}).setdefault(kind.version, []).append(described)
+    items = [
+        {
+            "metadata": {"name": group} if group else {},
+            "versions": [
+                {"version": version, "resources": resources, "freshness": "Current"}
+                for version, resources in versions.items()
+            ],
+        }
+        for group, versions in groups.items()
+        if core is not bool(group)
+    ]
+    return {"kind": "APIGroupDiscoveryList", "items": items}
 
 
 def held(obj: Object) -> bool:
