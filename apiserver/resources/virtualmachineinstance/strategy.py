@@ -30,7 +30,7 @@ RESERVED_LABELS = tuple(
 
 
 LONGEST_NAME = 240
-"""Characters of namespace and name together: libvirt names files after a domain, with suffixes, in at most 255 bytes."""
+"""Characters of namespace and name together: libvirt names files after a domain, in at most 255 bytes."""
 
 
 def validate_name(metadata: Object) -> Iterable[FieldError]:
