@@ -16,13 +16,15 @@ from apiserver.registry.options import FieldValidation, WriteOptions
 
 
 async def read_bytes(request: web.Request) -> bytes:
-    """Return the body. Raises 413 above MAX_BODY_BYTES."""
+    """Return the body. Raises 400 for one that is broken, 413 above MAX_BODY_BYTES."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise errors.too_large(MAX_BODY_BYTES)
     try:
         return await request.read()
     except web.HTTPRequestEntityTooLarge as too_large:
         raise errors.too_large(MAX_BODY_BYTES) from too_large
+    except web.RequestPayloadError as broken:
+        raise errors.bad_request("the body cannot be read: it is not what its Content-Encoding says") from broken
 
 
 async def read_object(request: web.Request, options: WriteOptions) -> dict[str, Any]:

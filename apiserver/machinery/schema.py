@@ -42,7 +42,7 @@ class Schema:
         return self.root.prune(obj)
 
     def apply_defaults(self, obj: dict[str, Any]) -> None:
-        """Set absent fields that have a default, and drop nulls of fields that are not nullable, in place."""
+        """Set absent fields that have a default, drop nulls that are no value, and write 2.0 as 2; in place."""
         self.root.apply_defaults(obj)
 
     def validate(self, obj: dict[str, Any]) -> list[FieldError]:

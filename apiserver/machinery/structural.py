@@ -15,6 +15,8 @@ from apiserver.machinery.errors import FieldError
 REF_PREFIX = "#/components/schemas/"
 """How published schemas refer to each other."""
 
+_WHOLE = 2**53
+"""Below this a floating-point number that is whole is that very integer."""
 _RESOURCE_FIELDS = ("apiVersion", "kind", "metadata")
 
 
@@ -68,7 +70,7 @@ class Node:
         return dropped
 
     def apply_defaults(self, value: Any) -> None:
-        """Fill in absent fields below ``value``, and drop nulls where null is not a value."""
+        """Fill in absent fields below ``value``, drop nulls where null is not a value, and write 2.0 as 2."""
         if isinstance(value, dict):
             self._default_object(value)
         elif isinstance(value, list) and self.items is not None:
@@ -89,6 +91,8 @@ class Node:
         for key, each in value.items():
             if isinstance(each, dict | list) and (node := self.properties.get(key, self.values)) is not None:
                 node.apply_defaults(each)
+            elif type(each) is float and each.is_integer() and abs(each) < _WHOLE:
+                value[key] = int(each)  # Go writes 2.0 as 2, and who reads an integer counts on one
 
     def duplicates(self, value: Any, path: str) -> Iterator[FieldError]:
         """Yield an error for every list item that repeats the key (or, in a set, the value) of another."""

@@ -21,7 +21,10 @@ _PLAIN_KEYS = frozenset(
         *("exclusiveMaximum", "multipleOf"),
     }
 )
-_INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
+_RANGES = {
+    "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
+    "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
+}
 
 
 class Validator:
@@ -79,8 +82,7 @@ def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
         if isinstance(flag := told.get(exclusive), bool):
             del told[exclusive]
             told |= {exclusive: told.pop(bound)} if flag else {}
-    if schema.get("format") == "int32":
-        told = _INT32 | told
+    told = _RANGES.get(schema.get("format", ""), {}) | told
     if schema.get("x-kubernetes-int-or-string"):
         told["type"] = ["integer", "string"]
         told.pop("anyOf", None)  # only ever says the same again

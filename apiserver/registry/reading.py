@@ -102,7 +102,7 @@ def parse_revision(text: str) -> Revision:
 
 def is_revision(text: str) -> bool:
     """Return True when ``text`` can be a resourceVersion: an unsigned number of 64 bits."""
-    return text.isascii() and text.isdigit() and int(text) < 1 << 64
+    return text.isascii() and text.isdigit() and len(text) <= 20 and int(text) < 1 << 64
 
 
 @contextmanager

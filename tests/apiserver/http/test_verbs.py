@@ -80,6 +80,18 @@ async def test_a_broken_body_is_the_clients_fault(client: Client, body: bytes) -
     assert status["kind"] == "Status"
 
 
+async def test_a_body_that_is_not_compressed_as_it_says_is_the_clients_fault(client: Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    async with client.session.post(client.base + GADGETS, data=b"\x01{}", headers=headers) as response:
+        assert (response.status, (await response.json())["reason"]) == (400, "BadRequest")
+
+
+@pytest.mark.parametrize("query", ["resourceVersion", "limit", "timeoutSeconds"])
+async def test_a_number_of_a_thousand_digits_is_the_clients_fault(client: Client, query: str) -> None:
+    code, status = await client.call("GET", f"{GADGETS}?watch={query == 'timeoutSeconds'}&{query}={'9' * 5000}")
+    assert (code, status["reason"]) == (400, "BadRequest")
+
+
 @pytest.mark.parametrize("levels", [300, 900, 100_000])
 async def test_a_body_nested_too_deeply_is_refused_without_harm(client: Client, levels: int) -> None:
     body = '{"metadata":{"name":"deep"},"spec":{"size":1,"free":' + "[" * levels + "]" * levels + "}}"

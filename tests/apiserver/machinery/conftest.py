@@ -48,7 +48,7 @@ definitions:
       pet:
         type: object
         x-kubernetes-embedded-resource: true
-        properties: {age: {type: integer}}
+        properties: {age: {type: integer, format: int64}}
   Cage:
     type: object
     required: [name]

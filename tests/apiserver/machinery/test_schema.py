@@ -50,6 +50,21 @@ def test_defaults_are_set_inside_list_items_and_not_shared_between_objects(zoo: 
     assert first["spec"]["cages"][0]["keeper"]["title"] == "Keeper"
 
 
+def test_a_whole_number_is_an_integer_however_it_is_written(zoo: Schema) -> None:
+    obj = an_object(cages=[{"name": "a", "bars": 2.0, "size": 1.0}])
+    zoo.apply_defaults(obj)
+    cage = obj["spec"]["cages"][0]
+    assert [(cage[key], type(cage[key])) for key in ("bars", "size")] == [(2, int), (1, int)]
+    assert zoo.validate(obj) == []
+
+
+@pytest.mark.parametrize("age", [2.0**70, 2**63, -(2**63) - 1])
+def test_a_number_beyond_64_bits_is_refused(zoo: Schema, age: float) -> None:
+    obj = an_object(pet={"apiVersion": "v1", "kind": "Cat", "metadata": {"name": "m"}, "age": age})
+    zoo.apply_defaults(obj)
+    assert [each.field for each in zoo.validate(obj)] == ["spec.pet.age"]
+
+
 def test_nulls_vanish_or_become_the_default_unless_the_field_is_nullable(zoo: Schema) -> None:
     obj = an_object(open=None, motto=None, cages=[{"name": "a", "bars": None}])
     obj["metadata"]["creationTimestamp"] = None
