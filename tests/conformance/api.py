@@ -1,12 +1,15 @@
 """Requests over real HTTP, and the kinds that every rule is tried on."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 import orjson
+
+from tests.server import Server
 
 Object = dict[str, Any]
 SECONDS = 20
@@ -48,6 +51,15 @@ CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps", "default")
 NODE = Kind("Node", "", "v1", "nodes")
 NAMESPACE = Kind("Namespace", "", "v1", "namespaces")
 KINDS = (CONFIG_MAP, NODE)
+
+
+def connected(server: Server) -> aiohttp.ClientSession:
+    """Return connections to a server as the administrator; paths are relative to it."""
+    context = ssl.create_default_context(cafile=str(server.pki.authority))
+    context.load_cert_chain(server.pki.certificate("admin"), server.pki.key("admin"))
+    # As many as anybody wants: each watch has one.
+    connector = aiohttp.TCPConnector(ssl=context, limit=0)
+    return aiohttp.ClientSession(f"https://127.0.0.1:{server.port}", connector=connector)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """A server that just started from nothing, on every database, and a client with the administrator's certificate."""
 
 import itertools
-import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.apiserver.storage import postgresql as postgresql_server
-from tests.conformance.api import KINDS, Api, Kind
+from tests.conformance.api import KINDS, Api, Kind, connected
 from tests.server import Server, running_server
 
 _numbers = itertools.count(1)
@@ -44,11 +43,8 @@ async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
 @pytest.fixture
 async def session(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
     """Connections to the server as the administrator; paths are relative to it."""
-    context = ssl.create_default_context(cafile=str(server.pki.authority))
-    context.load_cert_chain(server.pki.certificate("admin"), server.pki.key("admin"))
-    connector = aiohttp.TCPConnector(ssl=context)
-    async with aiohttp.ClientSession(f"https://127.0.0.1:{server.port}", connector=connector) as connected:
-        yield connected
+    async with connected(server) as session:
+        yield session
 
 
 @pytest.fixture
