@@ -1,6 +1,6 @@
 # Each target is a thin call of a tool that also works alone.
 
-VIRTPLANE_HOME ?= $(HOME)/.virtplane
+VIRTPLANE_HOME := $(or $(VIRTPLANE_HOME),$(HOME)/.virtplane)
 export VIRTPLANE_HOME
 
 .PHONY: help up down test check bench

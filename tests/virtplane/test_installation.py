@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.apiserver.storage import postgresql
 from virtplane.home import Home
 from virtplane.logfiles import open_log
 from virtplane.processes import Identity
@@ -166,6 +167,18 @@ def test_a_namespace_that_is_deleted_goes_and_nobody_is_forbidden_anything(insta
     assert installation.virtplane("down").returncode == 0
     told = [line for name in ("server", "controllers", "up") for line in installation.log(name)]
     assert [line for line in told if line["level"] in {"warning", "error"}] == []
+
+
+def test_all_works_the_same_on_postgresql(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    with postgresql.running() as url:
+        monkeypatch.setenv("VIRTPLANE_DATABASE_URL", f"{url}&sslmode=disable")
+        assert installation.start().splitlines()[-1] == "controllers: ready"
+        installation.kubectl("create", "namespace", "kept")
+        assert installation.virtplane("down").returncode == 0
+        installation.start()
+        assert "namespace/kept" in installation.kubectl("get", "namespaces", "-o", "name")
+        assert not (installation.directory / "virtplane.db").exists()
+        assert installation.virtplane("down").returncode == 0
 
 
 def test_what_a_killed_supervisor_ran_is_gone_before_it_runs_again(installation: Installation) -> None:
