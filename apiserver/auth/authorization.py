@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.selectors import parse_field_selector
@@ -109,3 +110,18 @@ def _selected_node(asked: RequestInfo) -> str | None:
     except StatusError:
         return None
     return selector.required("status.nodeName")
+
+
+def forbidden(caller: Caller, info: RequestInfo) -> StatusError:
+    """403: ``caller`` may not make the request."""
+    if not info.is_resource:
+        return errors.forbidden(f'User "{caller.name}" cannot {info.verb} path "{info.path}"')
+    where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
+    qualified = errors.qualified_resource(info.group, info.resource)
+    return errors.forbidden(
+        f'{qualified} is forbidden: User "{caller.name}" cannot {info.verb} resource "{info.resource}" '
+        f'in API group "{info.group}"{where}',
+        group=info.group,
+        resource=info.resource,
+        name=info.name,
+    )

@@ -11,9 +11,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from apiserver.audit import AuditLog
-from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS
-from apiserver.auth.authorization import ALWAYS_ALLOWED
+from apiserver.auth.authorization import ALWAYS_ALLOWED, forbidden
 from apiserver.http import answers, verbs, watches
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.auditing import AUDIT_ID_HEADER, auditor, identify
@@ -26,7 +25,6 @@ from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.errors import StatusError
-from apiserver.machinery.resource import Caller
 from apiserver.storage.contract import UnavailableError
 
 log = structlog.get_logger()
@@ -122,7 +120,7 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     if not api.authorizer.allowed(caller, info):
         if caller == ANONYMOUS:
             raise errors.unauthorized()
-        raise _forbidden(caller, info)
+        raise forbidden(caller, info)
     return await handler(request)
 
 
@@ -159,20 +157,6 @@ async def _log_requests(request: web.Request, handler: Handler) -> web.StreamRes
         milliseconds=round((time.perf_counter() - started) * 1000, 2),
     )
     return response
-
-
-def _forbidden(caller: Caller, info: RequestInfo) -> StatusError:
-    if not info.is_resource:
-        return errors.forbidden(f'User "{caller.name}" cannot {info.verb} path "{info.path}"')
-    where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
-    qualified = errors.qualified_resource(info.group, info.resource)
-    return errors.forbidden(
-        f'{qualified} is forbidden: User "{caller.name}" cannot {info.verb} resource "{info.resource}" '
-        f'in API group "{info.group}"{where}',
-        group=info.group,
-        resource=info.resource,
-        name=info.name,
-    )
 
 
 def make_app(

@@ -3,7 +3,7 @@
 from typing import Any
 
 from apiserver.http.negotiation import JSON
-from apiserver.machinery.patch import ACCEPTED
+from apiserver.machinery.patch import accepted
 from apiserver.machinery.resource import Resource
 
 _METHODS = {
@@ -90,5 +90,6 @@ def _operation(resource: Resource, version: str, verb: str, of: str) -> dict[str
     if verb in ("create", "update"):
         operation["requestBody"] = {"required": True, "content": content}
     if verb == "patch":
-        operation["requestBody"] = {"required": True, "content": {each: {"schema": {}} for each in ACCEPTED}}
+        patches = {each: {"schema": {}} for each in accepted(custom=resource.custom)}
+        operation["requestBody"] = {"required": True, "content": patches}
     return operation

@@ -1,7 +1,7 @@
 """Query parameters, checked and turned into the registry's options."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery import errors
@@ -11,6 +11,9 @@ from apiserver.registry.options import FieldValidation, ListOptions, WriteOption
 from apiserver.registry.selection import select
 from apiserver.registry.watching import WatchOptions
 from apiserver.storage.contract import Selection
+
+MANAGER_MAX_BYTES = 128
+"""How long the name of a field manager may be (``metav1/validation.FieldManagerMaxLength``)."""
 
 
 def selection(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> Selection:
@@ -44,8 +47,14 @@ def watch_options(resource: Resource, info: RequestInfo, query: Mapping[str, str
     )
 
 
-def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -> WriteOptions:
+def write_options(
+    info: RequestInfo, query: Mapping[str, str], caller: Caller, *, user_agent: str = "", applies: bool = False
+) -> WriteOptions:
     """Return the options of a write. Raises 422, as kube-apiserver does for options that do not exist."""
+    force = flag(query, "force")
+    manager = query.get("fieldManager", "")
+    if problems := list(_manager_problems(manager, applies=applies, force=force)):
+        raise errors.invalid("meta.k8s.io", f"{info.verb.title()}Options", "", problems)
     validation = query.get("fieldValidation") or FieldValidation.WARN
     if validation not in list(FieldValidation):
         raise _not_supported(info.verb, "fieldValidation", validation, sorted(FieldValidation))
@@ -59,7 +68,30 @@ def write_options(info: RequestInfo, query: Mapping[str, str], caller: Caller) -
         dry_run=dry_run == "All",
         field_validation=FieldValidation(validation),
         is_patch=info.verb == "patch",
+        manager=manager or _manager_from(user_agent),
+        force=force or False,
     )
+
+
+def _manager_problems(manager: str, *, applies: bool, force: bool | None) -> Iterator[errors.FieldError]:
+    """Yield what is wrong with ``fieldManager`` and ``force`` (``metav1/validation.ValidatePatchOptions``)."""
+    if applies and not manager:
+        yield errors.FieldError.required("fieldManager", "is required for apply patch")
+    if not applies and force is not None:
+        yield errors.FieldError.forbidden("force", "may not be specified for non-apply patch")
+    if len(manager.encode()) > MANAGER_MAX_BYTES:
+        told = f"Too long: may not be more than {MANAGER_MAX_BYTES} bytes"
+        yield errors.FieldError("FieldValueTooLong", "fieldManager", told)
+    for position, character in enumerate(manager):
+        if not character.isprintable():
+            detail = f"invalid character U+{ord(character):04X} (at position {position})"
+            yield errors.FieldError.invalid("fieldManager", manager, detail)
+
+
+def _manager_from(user_agent: str) -> str:
+    """Return the manager that a client is whose requests name none: the program in its User-Agent."""
+    program = "".join(character for character in user_agent.partition("/")[0] if character.isprintable())
+    return program.encode()[:MANAGER_MAX_BYTES].decode(errors="ignore")
 
 
 def _not_supported(verb: str, name: str, value: str, supported: Sequence[str]) -> errors.StatusError:

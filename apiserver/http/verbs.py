@@ -1,10 +1,12 @@
 """The verbs on resources: query and body in, registry call, representation out."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.authorization import forbidden
 from apiserver.http import answers, bodies
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
@@ -12,10 +14,11 @@ from apiserver.http.negotiation import REPRESENTATION, negotiate
 from apiserver.http.queries import list_options, write_options
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
-from apiserver.machinery.patch import apply_patch
+from apiserver.machinery.patch import APPLY_PATCH, apply_patch
 from apiserver.machinery.resource import Object, Resource
 from apiserver.registry import deleting, reading, writing
 from apiserver.registry.namespaces import require_active_namespace
+from apiserver.registry.options import WriteOptions
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
@@ -58,7 +61,7 @@ async def _watch(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = write_options(info, request.query, request[CALLER])
+    options = _write_options(request, info)
     obj = await bodies.read_object(request, options)
     if resource.namespaced:
         await require_active_namespace(api.store, info.namespace, resource, obj)
@@ -67,27 +70,64 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
 
 
 async def _update(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = write_options(info, request.query, request[CALLER])
+    options = _write_options(request, info)
     obj = await bodies.read_object(request, options)
-    record = await writing.update(resource, api.store, info.namespace, info.name, obj, options)
-    return answers.one(request, resource, info.version, record, warnings=options.warnings)
+    may_create = _may_create(request, api, resource, info)
+    written = await writing.update(resource, api.store, info.namespace, info.name, obj, options, may_create)
+    return _answer(request, resource, info, written, options)
 
 
 async def _patch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    if request.content_type == APPLY_PATCH:
+        return await _apply(request, api, resource, info)
     body = await bodies.read_bytes(request)
-    options = write_options(info, request.query, request[CALLER])
+    options = _write_options(request, info)
     options.repeated.extend(bodies.repeated_in_patch(request.content_type, body, options))
+    node = None if resource.custom else resource.version(info.version).schema.root
 
-    def apply(current: Object) -> Object:
-        return apply_patch(request.content_type, body, current)
+    def patched(current: Object) -> Object:
+        return apply_patch(request.content_type, body, current, node)
 
-    record = await writing.patch(resource, api.store, info.namespace, info.name, apply, options)
+    record = await writing.patch(resource, api.store, info.namespace, info.name, patched, options)
     return answers.one(request, resource, info.version, record, warnings=options.warnings)
+
+
+async def _apply(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    options = _write_options(request, info, applies=True)
+    config = await bodies.read_configuration(request, options)
+    may_create = _may_create(request, api, resource, info)
+    written = await writing.apply(resource, api.store, info.namespace, info.name, config, options, may_create)
+    return _answer(request, resource, info, written, options)
+
+
+def _answer(
+    request: web.Request, resource: Resource, info: RequestInfo, written: writing.Written, options: WriteOptions
+) -> web.StreamResponse:
+    status = 201 if written.created else 200
+    return answers.one(request, resource, info.version, written.record, status=status, warnings=options.warnings)
+
+
+def _write_options(request: web.Request, info: RequestInfo, *, applies: bool = False) -> WriteOptions:
+    agent = request.headers.get(hdrs.USER_AGENT, "")
+    return write_options(info, request.query, request[CALLER], user_agent=agent, applies=applies)
+
+
+def _may_create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> writing.MayCreate:
+    """Return the check of what an update or an apply creates: as if the client had sent a create."""
+
+    async def check(obj: Object) -> None:
+        create = replace(info, verb="create")
+        if not api.authorizer.allowed(request[CALLER], create):
+            raise forbidden(request[CALLER], create)
+        if resource.namespaced:
+            await require_active_namespace(api.store, info.namespace, resource, obj)
+
+    return check
 
 
 async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
-    write = write_options(info, request.query, request[CALLER])
+    write = _write_options(request, info)
     deleted = await deleting.delete(resource, api.store, info.namespace, info.name, options, write)
     if deleted.gone and not resource.returns_deleted:
         return answers.success(resource, deleted.record)
@@ -99,7 +139,7 @@ async def _delete_collection(
     request: web.Request, api: Api, resource: Resource, info: RequestInfo
 ) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
-    write = write_options(info, request.query, request[CALLER])
+    write = _write_options(request, info)
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     await deleting.delete_all(resource, api.store, page.records, options, write)
     return answers.many(request, resource, info.version, page)

@@ -14,7 +14,8 @@ from apiserver.machinery.cloning import clone
 from apiserver.machinery.differences import Difference, differences, put_back, well_formed
 from apiserver.machinery.resource import Object
 
-_PREFIX = "virtplane.io/unconverted-"
+CARRIED_PREFIX = "virtplane.io/unconverted-"
+"""How the annotations begin that carry what a version cannot say; its name follows."""
 
 Settle = Callable[[Object, Object], None]
 """Takes a hub object with everything put back, and the one that the client's words alone translate to."""
@@ -44,7 +45,7 @@ class Lossless:
         Where only one of several fields may be set, what is put back can contradict what a client has chosen
         meanwhile. ``settle`` repairs that in the hub object, in place.
         """
-        self._annotation = _PREFIX + version
+        self._annotation = CARRIED_PREFIX + version
         self._spoke = spoke
         self._settle = settle
 

@@ -3,10 +3,12 @@
 Source: ``sigs.k8s.io/structured-merge-diff/merge``, prune.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from apiserver.machinery.applying import remove
 from apiserver.machinery.comparison import applied_fields, with_declared_parents
+from apiserver.machinery.errors import FieldError
 from apiserver.machinery.fields import SELF, Fields, difference, intersection, union
 from apiserver.machinery.managers import Manager, Managers
 from apiserver.machinery.resource import Object
@@ -17,6 +19,10 @@ _METADATA = "f:metadata"
 
 class UnconvertibleError(Exception):
     """An object that breaks the schema of its version, and so cannot be told in another."""
+
+    def __init__(self, wrong: Sequence[FieldError]) -> None:
+        super().__init__(f"{len(wrong)} fields break the schema")
+        self.wrong = wrong
 
 
 class Versions(Protocol):

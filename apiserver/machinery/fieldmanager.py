@@ -5,6 +5,7 @@ is the object that is converted, never a set.
 Source: ``sigs.k8s.io/structured-merge-diff/merge``; Kubernetes' documentation of server-side apply; KEP-555.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from apiserver.machinery import managers as managing
@@ -12,7 +13,7 @@ from apiserver.machinery.applying import merge
 from apiserver.machinery.comparison import Comparison, applied_fields, compare
 from apiserver.machinery.disowning import Versions, without_disowned
 from apiserver.machinery.fields import LEAF, Fields, difference, intersection, union
-from apiserver.machinery.managers import APPLY, UPDATE, Identity, Manager, Managers
+from apiserver.machinery.managers import APPLY, UPDATE, ContestedError, Identity, Manager, Managers
 from apiserver.machinery.resource import Object
 from apiserver.machinery.structural import Node
 
@@ -24,6 +25,8 @@ _UNOWNED_METADATA = frozenset(
 )
 """What the server sets or the URL says is nobody's (``managedfields/internal/stripmeta.go``)."""
 _METADATA = "f:metadata"
+Forms = Mapping[str, Object]
+"""One state of an object in some of its versions, by apiVersion; others are converted from the first of them."""
 BEFORE_FIRST_APPLY = "before-first-apply"
 """Who owns what was there when an object without managers is applied to for the first time."""
 
@@ -54,9 +57,12 @@ class FieldManager:
     unowned_annotations: str = ""
     """The prefix of annotations that belong to nobody, empty for none."""
 
-    def update(self, managers: Managers, old: Object, new: Object, writer: Writer) -> Managers:
-        """Return who owns what after ``writer`` has put ``new`` in place of ``old``, both in its version."""
-        change = _Change(self, old, new, writer.api_version)
+    def update(self, managers: Managers, old: Forms, new: Forms, writer: Writer) -> Managers:
+        """Return who owns what after ``writer`` has put ``new`` in place of ``old``.
+
+        Raises UnconvertibleError when managers of other versions cannot be asked.
+        """
+        change = _Change(self, old, new)
         left, _ = self._left(managers, change, None)
         mine = change.at(writer.api_version) or Comparison()
         taken = union(mine.modified, mine.added)
@@ -71,22 +77,22 @@ class FieldManager:
     ) -> tuple[Object, Managers]:
         """Return the object that results from applying ``config`` to ``live``, and who then owns what.
 
-        The result shares parts with both; it is neither pruned, defaulted nor checked. Raises StatusError 409 for
-        conflicts, unless ``force``, and UnconvertibleError when managers of other versions cannot be asked.
+        Both are in the version of the ``writer``. The result shares parts with them; it is neither pruned, defaulted
+        nor checked. Raises ContestedError, unless ``force``, and UnconvertibleError as above.
         """
+        at, before = writer.api_version, {writer.api_version: live}
         if not managers:
-            nothing: Object = {"metadata": {}}
-            managers = self.update({}, nothing, live, replace(writer, name=BEFORE_FIRST_APPLY))
-        me, node = writer.identity(APPLY), self.versions.node(writer.api_version)
+            managers = self.update({}, {at: {"metadata": {}}}, before, replace(writer, name=BEFORE_FIRST_APPLY))
+        me, node = writer.identity(APPLY), self.versions.node(at)
         last = managers.get(me)
-        mine = Manager(writer.api_version, self._applied(node, config), last.time if last else None)
+        mine = Manager(at, self._applied(node, config), last.time if last else None)
         managers = {**managers, me: mine}
         new = merge(node, live, config)
         if last is not None:
-            new = without_disowned(self.versions, new, managers, last, writer.api_version)
-        left, contested = self._left(managers, _Change(self, live, new, writer.api_version), me)
+            new = without_disowned(self.versions, new, managers, last, at)
+        left, contested = self._left(managers, _Change(self, before, {at: new}), me)
         if contested and not force:
-            raise managing.conflict(contested)
+            raise ContestedError(contested)
         if not mine.fields:
             left.pop(me, None)
         elif new != live:
@@ -144,10 +150,9 @@ class FieldManager:
 class _Change:
     """How an object changes, as each version shows it."""
 
-    def __init__(self, manager: FieldManager, old: Object, new: Object, api_version: str) -> None:
+    def __init__(self, manager: FieldManager, old: Forms, new: Forms) -> None:
         self._manager = manager
         self._states = (old, new)
-        self._api_version = api_version
         self._known: dict[str, Comparison | None] = {}
 
     def at(self, api_version: str) -> Comparison | None:
@@ -157,9 +162,15 @@ class _Change:
         return self._known[api_version]
 
     def _compare(self, api_version: str) -> Comparison | None:
-        versions, comparable = self._manager.versions, self._manager.comparable
         try:
-            old, new = (comparable(versions.convert(each, self._api_version, api_version)) for each in self._states)
-            return compare(versions.node(api_version), old, new)
+            node = self._manager.versions.node(api_version)
+            old, new = (self._manager.comparable(self._form(each, api_version)) for each in self._states)
         except KeyError:
             return None
+        return compare(node, old, new)
+
+    def _form(self, forms: Forms, api_version: str) -> Object:
+        if api_version in forms:
+            return forms[api_version]
+        source, obj = next(iter(forms.items()))
+        return self._manager.versions.convert(obj, source, api_version)

@@ -46,6 +46,15 @@ class MalformedError(Exception):
     """A ``managedFields`` that means nothing."""
 
 
+class ContestedError(Exception):
+    """An applier wants other values than those that others own."""
+
+    def __init__(self, contested: dict[Identity, Fields]) -> None:
+        """``contested`` holds what each of the others would lose."""
+        super().__init__(f"{len(contested)} managers own what is applied")
+        self.contested = contested
+
+
 def identity(name: str, operation: str, api_version: str, subresource: str) -> Identity:
     """Return the identity of whoever writes in ``api_version``."""
     return Identity(name or _UNKNOWN, operation, "" if operation == APPLY else api_version, subresource)
@@ -136,7 +145,7 @@ def capped(managers: Managers) -> Managers:
 
 
 def conflict(contested: dict[Identity, Fields]) -> StatusError:
-    """409: an applier wants other values than those that others own; names each field and its manager."""
+    """409: an applier wants other values than those that others own. Names each field and its manager."""
     told = [(_shown(key), text(path)) for key, fields in sorted(contested.items()) for path in paths(fields)]
     if len(told) == 1:
         message = f"Apply failed with 1 conflict: conflict with {told[0][0]}: {told[0][1]}"

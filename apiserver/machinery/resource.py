@@ -152,6 +152,13 @@ class Resource:
     """True when ``metadata.generation`` counts changes of the spec."""
     selectable_fields: tuple[str, ...] = ()
     """Field selectors beyond ``metadata.name`` and ``metadata.namespace``, such as ``status.nodeName``."""
+    custom: bool = False
+    """True for kinds that upstream are defined by a CustomResourceDefinition: no strategic merge patches, and every
+    update names the resourceVersion that it replaces."""
+    unconditional_update: bool = True
+    """False for other kinds whose updates must name the resourceVersion that they replace."""
+    create_on_update: bool = False
+    """True when an update of an object that does not exist creates it."""
     graceful: bool = False
     """True when an object may be given time before it goes (``Strategy.grace_period_seconds``); others only wait for
     finalizers."""

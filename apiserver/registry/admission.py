@@ -52,8 +52,7 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
     hub["apiVersion"] = resource.api_version(resource.hub.name)
-    for server_owned in ("selfLink", "managedFields"):
-        hub["metadata"].pop(server_owned, None)
+    hub["metadata"].pop("selfLink", None)
     return hub
 
 

@@ -24,6 +24,10 @@ class WriteOptions:
     """The served version in which the object comes and goes."""
     subresource: str = ""
     """Empty or ``status``."""
+    manager: str = "unknown"
+    """Whose fields the written ones become (``fieldManager``, or what the User-Agent says)."""
+    force: bool = False
+    """True when an apply takes fields from those who own them."""
     dry_run: bool = False
     field_validation: FieldValidation = FieldValidation.WARN
     is_patch: bool = False

@@ -1,15 +1,18 @@
-"""create, update and patch of one object, in Kubernetes' order and with its conflicts.
+"""create, update, patch and apply of one object, in Kubernetes' order and with its conflicts.
 
 Source: ``k8s.io/apiserver/pkg/registry/generic/registry`` and Kubernetes' API conventions on concurrency control.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import orjson
 
 from apiserver.machinery import errors
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.objectmeta import generated_name
 from apiserver.machinery.resource import Object, Resource
-from apiserver.registry import admission
+from apiserver.registry import admission, managedfields
 from apiserver.registry.codec import hub_object, stored_body, versioned_object
 from apiserver.registry.options import WriteOptions
 from apiserver.registry.reading import get
@@ -28,12 +31,43 @@ UPDATE_ATTEMPTS = 10
 """How often a write that names no resourceVersion is retried against the newest state."""
 
 
+MayCreate = Callable[[Object], Awaitable[None]]
+"""Raises StatusError when the caller may not create an object that an update or an apply did not find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What an update or an apply did."""
+
+    record: Record
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What an object shall become, in the request's version."""
+
+    obj: Object
+    managed: managedfields.Entries | None = None
+    """The entries to store; None to find them out."""
+
+
 async def create(resource: Resource, store: Store, namespace: str, obj: Object, options: WriteOptions) -> Record:
     """Store a new object. Raises 400, 409 AlreadyExists, 422."""
     admission.check_identity(resource, obj, options, namespace, None)
+    if obj["metadata"].get("resourceVersion"):
+        raise errors.bad_request("resourceVersion should not be set on objects to be created")
+    return await _create(resource, store, namespace, _Draft(obj), options)
+
+
+async def _create(resource: Resource, store: Store, namespace: str, draft: _Draft, options: WriteOptions) -> Record:
+    obj = draft.obj
     prefix = obj["metadata"].get("generateName") if not obj["metadata"].get("name") else None
+    obj["metadata"].pop("managedFields", None)
     hub = admission.to_hub(resource, obj, options, None)
+    managed = managedfields.created(resource, obj, options) if draft.managed is None else draft.managed
     admission.prepare_new(resource, hub, options)
+    managedfields.put(hub, managed)
     for attempt in range(NAME_ATTEMPTS):
         key = Key(resource.storage_name, namespace, hub["metadata"]["name"])
         try:
@@ -56,11 +90,31 @@ async def _commit_new(store: Store, key: Key, hub: Object, options: WriteOptions
 
 
 async def update(
-    resource: Resource, store: Store, namespace: str, name: str, obj: Object, options: WriteOptions
-) -> Record:
-    """Replace an object, or its status when ``options.subresource`` says so. Raises 400, 404, 409, 422."""
+    resource: Resource,
+    store: Store,
+    namespace: str,
+    name: str,
+    obj: Object,
+    options: WriteOptions,
+    may_create: MayCreate,
+) -> Written:
+    """Replace an object, or its status when ``options.subresource`` says so; some kinds are created where missing.
+
+    Raises 400, 404, 409, 422.
+    """
     admission.check_identity(resource, obj, options, namespace, name)
-    return await _change(resource, store, namespace, name, lambda _: _copy(obj), options)
+    always = resource.unconditional_update and not resource.custom
+
+    def replaced(_: Record) -> _Draft:
+        if not always and not obj["metadata"].get("resourceVersion"):
+            raise _unconditional(resource, name)
+        return _Draft(_copy(obj))
+
+    if options.subresource or not resource.create_on_update:
+        return Written(await _change(resource, store, namespace, name, replaced, options))
+    return await _change_or_create(
+        resource, store, namespace, name, replaced, lambda: _Draft(_copy(obj)), options, may_create
+    )
 
 
 async def patch(
@@ -77,15 +131,78 @@ async def patch(
     Raises 400, 404, 409, 422.
     """
 
-    def patched(current: Record) -> Object:
+    def patched(current: Record) -> _Draft:
         new = apply(versioned_object(current, resource, options.version))
         admission.check_identity(resource, new, options, namespace, name)
-        if new["metadata"].get("resourceVersion") == str(current.revision):
-            # The patch did not touch it, so it is no precondition of the client's.
-            del new["metadata"]["resourceVersion"]
-        return new
+        return _Draft(_without_own_version(new, current))
 
     return await _change(resource, store, namespace, name, patched, options)
+
+
+async def apply(
+    resource: Resource,
+    store: Store,
+    namespace: str,
+    name: str,
+    config: Object,
+    options: WriteOptions,
+    may_create: MayCreate,
+) -> Written:
+    """Make ``config`` part of an object: server-side apply (KEP-555). Creates the object where it is missing.
+
+    Raises 400, 404 for subresources of what is missing, 409 for conflicts with other managers, 422.
+    """
+    if not config.get("apiVersion") or not config.get("kind"):
+        kind = f"{config.get('apiVersion', '/')}, Kind={config.get('kind', '')}"
+        raise errors.bad_request(f"invalid object type: {kind}")
+    admission.check_identity(resource, config, options, namespace, name)
+
+    def applied(current: Record) -> _Draft:
+        new, managed = managedfields.applied(resource, current, config, options)
+        return _Draft(_without_own_version(new, current), managed)
+
+    def first() -> _Draft:
+        if uid := config["metadata"].get("uid"):
+            why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
+            raise errors.conflict(resource.group, resource.plural, name, why)
+        return _Draft(*managedfields.applied(resource, None, config, options))
+
+    if options.subresource:
+        return Written(await _change(resource, store, namespace, name, applied, options))
+    return await _change_or_create(resource, store, namespace, name, applied, first, options, may_create)
+
+
+def _without_own_version(new: Object, current: Record) -> Object:
+    """Return ``new`` without the resourceVersion of ``current``, which is no precondition of the client's."""
+    if new["metadata"].get("resourceVersion") == str(current.revision):
+        del new["metadata"]["resourceVersion"]
+    return new
+
+
+async def _change_or_create(  # noqa: PLR0917 - the whole request, and what to do either way
+    resource: Resource,
+    store: Store,
+    namespace: str,
+    name: str,
+    make: Callable[[Record], _Draft],
+    make_first: Callable[[], _Draft],
+    options: WriteOptions,
+    may_create: MayCreate,
+) -> Written:
+    for _ in range(UPDATE_ATTEMPTS):
+        try:
+            return Written(await _change(resource, store, namespace, name, make, options))
+        except errors.StatusError as missing:
+            if missing.code != 404:
+                raise
+        draft = make_first()
+        await may_create(draft.obj)
+        try:
+            return Written(await _create(resource, store, namespace, draft, options), created=True)
+        except errors.StatusError as taken:
+            if taken.reason != "AlreadyExists":
+                raise
+    raise _too_busy(resource, name)
 
 
 async def _change(
@@ -93,18 +210,18 @@ async def _change(
     store: Store,
     namespace: str,
     name: str,
-    make: Callable[[Record], Object],
+    make: Callable[[Record], _Draft],
     options: WriteOptions,
 ) -> Record:
     warnings_before = len(options.warnings)
     for _ in range(UPDATE_ATTEMPTS):
         current = await get(resource, store, namespace, name)
         del options.warnings[warnings_before:]
-        obj = make(current)
-        expected = obj["metadata"].get("resourceVersion")
+        draft = make(current)
+        expected = draft.obj["metadata"].get("resourceVersion")
         if expected and expected != str(current.revision):
             raise _modified(resource, name)
-        hub = _merged(resource, obj, current, options)
+        hub = _merged(resource, draft, current, options)
         try:
             return await _commit_change(resource, store, current, hub, options)
         except ConflictError as conflict:
@@ -112,19 +229,26 @@ async def _change(
                 raise _modified(resource, name) from conflict
         except NotFoundError as missing:
             raise errors.not_found(resource.group, resource.plural, name) from missing
-    raise errors.conflict(resource.group, resource.plural, name, "it is being changed too often; please try again")
+    raise _too_busy(resource, name)
 
 
-def _merged(resource: Resource, obj: Object, current: Record, options: WriteOptions) -> Object:
+def _merged(resource: Resource, draft: _Draft, current: Record, options: WriteOptions) -> Object:
     """Return the hub object to store: the request's, with everything it may not change put back."""
-    old = hub_object(current)
+    old, obj = hub_object(current), draft.obj
+    asked = obj["metadata"].pop("managedFields", None)
     hub = admission.to_hub(resource, obj, options, old)
+    managed = draft.managed
+    if managed is None:
+        forms = {resource.api_version(resource.hub.name): hub, resource.api_version(options.version): obj}
+        managed = managedfields.updated(resource, current, forms, asked, options)
     _keep_identity(resource, hub, old)
     if options.subresource == "status":
         hub = {**clone(old), "status": hub.get("status", {})}
+        managedfields.put(hub, managed)
         resource.strategy.prepare_for_status_update(hub, old, options.caller)
         admission.judge_change(resource, hub, old, (), options)
         return hub
+    managedfields.put(hub, managed)
     if resource.has_status:
         hub.pop("status", None)
         if "status" in old:
@@ -163,7 +287,7 @@ def _keep_identity(resource: Resource, hub: Object, old: Object) -> None:
 async def _commit_change(
     resource: Resource, store: Store, current: Record, hub: Object, options: WriteOptions
 ) -> Record:
-    if hub == hub_object(current):
+    if _same(hub, hub_object(current)):
         return current
     body = stored_body(hub)
     if options.dry_run:
@@ -171,6 +295,22 @@ async def _commit_change(
     if _ends(resource, hub):
         return await store.remove(current.key, expected=current.revision)
     return await store.replace(current.key, body, expected=current.revision)
+
+
+def _same(hub: Object, old: Object) -> bool:
+    """Return True when a write changes nothing but, at most, the times at which managers wrote.
+
+    Source: ``handlers/fieldmanager/equality.go``; the bytes tell apart what Python does not, such as 1 and true.
+    """
+    if not managedfields.same(hub, old):
+        return False
+    one, other = (_content(obj) for obj in (hub, old))
+    sort = orjson.OPT_SORT_KEYS
+    return one == other and orjson.dumps(one, option=sort) == orjson.dumps(other, option=sort)
+
+
+def _content(obj: Object) -> Object:
+    return {**obj, "metadata": {name: value for name, value in obj["metadata"].items() if name != "managedFields"}}
 
 
 def _ends(resource: Resource, hub: Object) -> bool:
@@ -189,6 +329,16 @@ def _copy(obj: Object) -> Object:
         return clone(obj)
     except ValueError as too_deep:
         raise errors.nested_too_deeply() from too_deep
+
+
+def _unconditional(resource: Resource, name: str) -> errors.StatusError:
+    told = "Invalid value: 0x0: must be specified for an update"
+    wrong = errors.FieldError("FieldValueInvalid", "metadata.resourceVersion", told)
+    return errors.invalid(resource.group, resource.plural, name, [wrong])
+
+
+def _too_busy(resource: Resource, name: str) -> errors.StatusError:
+    return errors.conflict(resource.group, resource.plural, name, "it is being changed too often; please try again")
 
 
 def _modified(resource: Resource, name: str) -> errors.StatusError:

@@ -20,6 +20,7 @@ def resource(catalogue: Catalogue) -> Resource:
         kind="Event",
         plural="events",
         singular="event",
+        create_on_update=True,
         short_names=("ev",),
         namespaced=True,
         propagates=False,

@@ -21,4 +21,6 @@ def resource(catalogue: Catalogue) -> Resource:
         namespaced=True,
         versions=(Version(name="v1", schema=catalogue.schema(group, "v1", "Lease"), columns=COLUMNS),),
         strategy=OwnNodeStrategy(),
+        unconditional_update=False,
+        create_on_update=True,
     )

@@ -34,6 +34,7 @@ def resource(catalogue: Catalogue) -> Resource:
         strategy=VirtualMachineStrategy(),
         has_status=True,
         has_generation=True,
+        custom=True,
         selectable_fields=("status.printableStatus",),
     )
 

@@ -38,6 +38,7 @@ def resource(catalogue: Catalogue) -> Resource:
         strategy=VirtualMachineInstanceStrategy(),
         has_status=True,
         has_generation=True,
+        custom=True,
         selectable_fields=("status.nodeName", "status.phase"),
     )
 

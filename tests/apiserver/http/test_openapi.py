@@ -175,7 +175,12 @@ async def test_v2_says_what_can_be_asked_of_a_resource(client: Client) -> None:
     ]
     body = {"name": "body", "in": "body", "required": True, "schema": {"$ref": "#/definitions/test.gadgets.v1.Gadget"}}
     assert body in item["put"]["parameters"]
-    assert item["patch"]["consumes"] == ["application/json-patch+json", "application/merge-patch+json"]
+    assert item["patch"]["consumes"] == [
+        "application/json-patch+json",
+        "application/merge-patch+json",
+        "application/strategic-merge-patch+json",
+        "application/apply-patch+yaml",
+    ]
     assert item["get"]["produces"] == ["application/json"]
     assert item["get"]["responses"]["200"]["schema"] == body["schema"]
     assert {"name": "gracePeriodSeconds", "in": "query", "type": "integer"} in item["delete"]["parameters"]

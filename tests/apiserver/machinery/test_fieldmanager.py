@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from apiserver.machinery.applying import problems
 from apiserver.machinery.cloning import clone
-from apiserver.machinery.errors import StatusError
 from apiserver.machinery.fieldmanager import FieldManager, Writer
+from apiserver.machinery.fields import paths, text
 from apiserver.machinery.managers import (
+    ContestedError,
     Identity,
     MalformedError,
     Manager,
@@ -70,7 +71,7 @@ class State:
         self.managers: Managers = {}
 
     def update(self, spec: Any, by: str) -> None:
-        self.managers = FIELDS.update(self.managers, self.live, obj(spec), writer(by))
+        self.managers = FIELDS.update(self.managers, {"v1": self.live}, {"v1": obj(spec)}, writer(by))
         self.live = obj(spec)
 
     def apply(self, spec: Any, by: str, *, force: bool = False) -> None:
@@ -88,8 +89,8 @@ def test_applies_and_updates_do_what_structured_merge_diff_does(steps: list[dict
                 state.update(step["update"], step["by"])
             else:
                 state.apply(step["apply"], step["by"], force=step.get("force", False))
-        except StatusError as refused:
-            told = {(cause["message"].split('"')[1], cause["field"]) for cause in refused.details["causes"]}
+        except ContestedError as refused:
+            told = {(key.name, text(path)) for key, fields in refused.contested.items() for path in paths(fields)}
             assert told == {(manager, field) for manager, field in step["conflicts"]}
             assert orjson.dumps([state.live, [each.fields for each in state.managers.values()]]) == before
         else:
@@ -140,7 +141,7 @@ def test_applying_nothing_takes_back_exactly_what_was_applied_alone(theirs: Any,
     before, owners = without_empty(state.live), owned(state.managers).get("other")
     try:
         state.apply(spec, "applier")
-    except StatusError:
+    except ContestedError:
         return
     state.apply({}, "applier")
     assert sorted_lists(without_empty(state.live)) == sorted_lists(before)
@@ -173,7 +174,7 @@ def test_an_applier_that_forces_gets_all_its_values(theirs: Any, spec: Any) -> N
 
 def test_metadata_that_the_server_sets_belongs_to_nobody() -> None:
     new = obj(name="a", uid="1", generation=1, labels={"x": "y"}, annotations={"carried/v1": "z"})
-    managers = EVERYTHING.update({}, obj(), new, writer("me"))
+    managers = EVERYTHING.update({}, {"v1": obj()}, {"v1": new}, writer("me"))
     fields = managers[Identity("me", "Update", "v1", "")].fields
     assert fields == {"f:metadata": {"f:labels": {".": {}, "f:x": {}}}}
 
@@ -188,7 +189,7 @@ def test_an_update_that_changes_nothing_leaves_no_trace() -> None:
 
 def test_fields_of_a_version_that_is_gone_belong_to_nobody_any_more() -> None:
     old = {Identity("a", "Update", "v0", ""): Manager("v0", {"f:spec": {"f:s": {}}})}
-    assert FIELDS.update(old, obj({"s": "1"}), obj({"s": "2"}), writer("b")).keys() == {
+    assert FIELDS.update(old, {"v1": obj({"s": "1"})}, {"v1": obj({"s": "2"})}, writer("b")).keys() == {
         Identity("b", "Update", "v1", "")
     }
 
@@ -196,8 +197,9 @@ def test_fields_of_a_version_that_is_gone_belong_to_nobody_any_more() -> None:
 def test_who_applies_first_meets_what_was_there_before() -> None:
     state = State()
     state.live = obj({"s": "1"})
-    with pytest.raises(StatusError, match="before-first-apply"):
+    with pytest.raises(ContestedError) as refused:
         state.apply({"s": "2"}, "applier")
+    assert [key.name for key in refused.value.contested] == ["before-first-apply"]
     state.apply({"s": "2"}, "applier", force=True)
     assert owned(state.managers)["applier"] == {"f:s": {}}
 
