@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from apiserver.machinery import errors
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.objectmeta import timestamp
-from apiserver.machinery.resource import Object, Resource
+from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.registry.codec import hub_object, stored_body
 from apiserver.registry.options import DeleteOptions, Propagation, WriteOptions
 from apiserver.registry.reading import get
@@ -88,7 +88,7 @@ async def _delete_once(
     resource: Resource, store: Store, current: Record, options: DeleteOptions, write: WriteOptions
 ) -> Deleted:
     old = hub_object(current)
-    hub = _marked(resource, old, options, write, datetime.now(UTC).replace(microsecond=0))
+    hub = marked(resource, old, options, write.caller, datetime.now(UTC).replace(microsecond=0))
     if hub is None:
         if options.dry_run:
             return Deleted(current, gone=True)
@@ -101,9 +101,7 @@ async def _delete_once(
     return Deleted(await store.replace(current.key, body, expected=current.revision), gone=False)
 
 
-def _marked(
-    resource: Resource, old: Object, options: DeleteOptions, write: WriteOptions, now: datetime
-) -> Object | None:
+def marked(resource: Resource, old: Object, options: DeleteOptions, caller: Caller, now: datetime) -> Object | None:
     """Return the hub object as a delete leaves it, equal to ``old`` when it changes nothing; None when it is to go."""
     first = "deletionTimestamp" not in old["metadata"]
     grace = _grace(resource, old, options, now) if resource.graceful else None
@@ -127,7 +125,7 @@ def _marked(
     if first:
         if metadata.get("generation"):
             metadata["generation"] += 1
-        resource.strategy.prepare_for_delete(hub, write.caller)
+        resource.strategy.prepare_for_delete(hub, caller)
     return hub
 
 
