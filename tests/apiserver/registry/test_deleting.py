@@ -17,6 +17,7 @@ from apiserver.registry.deleting import delete, marked
 from apiserver.registry.options import DeleteOptions, Propagation, WriteOptions
 from apiserver.registry.reading import get
 from apiserver.resources import configmap
+from apiserver.storage.cache import WatchCache
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
 
@@ -157,7 +158,7 @@ async def test_a_grace_period_ends_by_a_delete_and_not_by_an_update(slow: Resour
     url = f"sqlite:///{tmp_path}/log.db"
     await migrate(url)
     write = WriteOptions(caller=CALLER, version="v1")
-    async with SqlLog(url) as store:
+    async with SqlLog(url) as log, WatchCache(log) as store:
         await writing.create(slow, store, "default", {"metadata": {"name": "it", "finalizers": HELD}}, write)
         await delete(slow, store, "default", "it", DeleteOptions(), write)
         await writing.patch(slow, store, "default", "it", without_finalizers, write)
