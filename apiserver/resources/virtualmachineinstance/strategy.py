@@ -83,6 +83,9 @@ class VirtualMachineInstanceStrategy(Strategy):
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with a new instance."""
+        if caller.node is not None:
+            # It may patch, and a patch that applies creates what is missing: with the Secrets that it likes to read.
+            yield FieldError.forbidden("metadata.name", "a node agent creates no instances")
         yield from validate_name(new["metadata"])
         yield from _reserved_labels(new, {}, caller)
         yield from validate_spec(new["spec"], "spec")

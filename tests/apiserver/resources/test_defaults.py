@@ -165,6 +165,13 @@ def test_even_the_system_cannot_change_an_instances_hardware() -> None:
     assert error.field == "spec"
 
 
+def test_an_agent_creates_no_instance_whichever_verb_it_uses() -> None:
+    strategy, new = VirtualMachineInstanceStrategy(), instance()
+    strategy.prepare_for_create(new, AGENT)
+    assert [each.message for each in strategy.validate(new, AGENT)] == ["Forbidden: a node agent creates no instances"]
+    assert list(strategy.validate(new, SYSTEM)) == []
+
+
 def test_an_agent_reports_but_cannot_hand_its_instance_to_another_node() -> None:
     strategy = VirtualMachineInstanceStrategy()
     old = {"status": {"nodeName": "one", "phase": "Scheduled"}}
