@@ -104,6 +104,8 @@ class StandIn:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         parts = request.path.strip("/").split("/")
         if len(parts) == 1:
+            if refusal := self.refuse.pop((request.method, parts[0]), None):
+                return refusal
             return web.json_response(discovery(core=parts[0] == "api"))
         parts = parts[3:] if parts[0] == "apis" else parts[2:]
         inside = parts[0] == "namespaces" and len(parts) > 2 and parts[2] not in SUBRESOURCES
