@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 LEFTOVER_SECONDS = 15
 SHORTEN_EVERY_SECONDS = 60
+NOTE_AGAIN_SECONDS = 1.0
 
 
 class UpError(VirtplaneError):
@@ -69,6 +70,7 @@ class _Installation:
         self._since = _now()
         self._ready = False
         self._over = False
+        self._noted = False
         self._libvirt_uri = ""
         self._keepers: Sequence[Keeper] = ()
         self._changed = asyncio.Event()
@@ -84,7 +86,7 @@ class _Installation:
         shortening = asyncio.create_task(self._shorten_logs())
         working = asyncio.create_task(self._work(stop))
         try:
-            # What is not noted nobody can look after: when that fails, all stops.
+            # What was never noted nobody can look after: when that fails, all stops.
             await asyncio.wait((working, noting), return_when=asyncio.FIRST_COMPLETED)
             self._stop(stop)
             await working
@@ -147,7 +149,17 @@ class _Installation:
             await self._changed.wait()
             self._changed.clear()
             state = self._state()
-            await asyncio.to_thread(state.write, self._home)
+            try:
+                await asyncio.to_thread(state.write, self._home)
+            except OSError as error:
+                if not self._noted:
+                    raise
+                # A disk that is full for a while ends nothing that runs: the last note still leads to us.
+                log.warning("cannot note what runs, will retry", path=str(self._home.state), why=str(error))
+                await asyncio.sleep(NOTE_AGAIN_SECONDS)
+                self._changed.set()
+                continue
+            self._noted = True
             if state.ready and self._detached:
                 await asyncio.to_thread(_let_go_of_output)
 

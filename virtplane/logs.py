@@ -1,9 +1,10 @@
 """How a process logs: one line a fact, readable on a terminal and JSON elsewhere, Python's own logging included."""
 
+import contextlib
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import TextIO, cast
 
 import orjson
 import structlog
@@ -20,7 +21,7 @@ def configure(process: str, *, level: str = "info", style: str = "auto", stream:
         style: ``json``, ``text``, or ``auto``: text on a terminal, else JSON.
         stream: Where to.
     """
-    out = stream or sys.stderr
+    out = cast("TextIO", _Forgiving(stream or sys.stderr))
     least = logging.getLevelNamesMapping()[level.upper()]
     as_text = style == "text" or (style == "auto" and out.isatty())
     renderers = _text(colors=out.isatty()) if as_text else _json()
@@ -40,6 +41,25 @@ def configure(process: str, *, level: str = "info", style: str = "auto", stream:
         logger_factory=structlog.WriteLoggerFactory(out),
     )
     _route_libraries(out, least, shared, renderers)
+
+
+class _Forgiving:
+    """A stream that loses what cannot be written, as on a full disk: no work may fail because it cannot be logged."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 def _text(*, colors: bool) -> list[Processor]:

@@ -192,6 +192,21 @@ def test_what_a_killed_supervisor_ran_is_gone_before_it_runs_again(installation:
     assert installation.kubectl("get", "--raw", "/readyz") == "ok"
 
 
+def test_all_goes_on_while_what_runs_cannot_be_noted(installation: Installation) -> None:
+    installation.start()
+    killed = installation.process("controllers")
+    assert killed is not None
+    # A directory in its place: no note can be written, as when the disk is full.
+    installation.home.state.unlink()
+    installation.home.state.mkdir()
+    os.kill(killed.pid, signal.SIGKILL)
+    eventually(lambda: [each for each in installation.log("up") if "note" in str(each["event"])], "a failed note")
+    assert installation.kubectl("get", "--raw", "/readyz") == "ok"
+    installation.home.state.rmdir()
+    eventually(installation.home.state.exists, "a note")
+    eventually(lambda: installation.process("controllers") not in {None, killed}, "new controllers")
+
+
 def test_what_is_being_stopped_does_not_count_as_ready(installation: Installation) -> None:
     installation.start()
     slow = installation.process("controllers")

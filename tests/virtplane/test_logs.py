@@ -47,6 +47,15 @@ def test_a_fact_is_one_json_line_that_names_its_process() -> None:
     assert str(line["time"]).endswith("Z")
 
 
+def test_nothing_fails_because_its_log_is_full() -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        logs.configure("server", stream=full)
+        structlog.get_logger("x").warning("a batch of writes failed")
+        logging.getLogger("aiohttp").warning("from a library")
+        # What is still in the stream's own buffer must not fail when it is closed either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
+
+
 def test_a_failure_is_one_line_too_and_shows_no_local_variable() -> None:
     stream = io.StringIO()
     logs.configure("server", stream=stream)
