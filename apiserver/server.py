@@ -28,6 +28,7 @@ from apiserver.registry import writing
 from apiserver.registry.codec import hub_object
 from apiserver.registry.options import WriteOptions
 from apiserver.resources import resources
+from apiserver.resources.priorityclass import system_classes
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import Key, NotFoundError
@@ -75,7 +76,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": lambda: _reach(sql)})
         api = make_api(cache)
-        await _ensure_namespaces(api)
+        await _ensure(api)
         audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)
         await _serve(stack, make_app(api, health, product_version(), audit=audit, limit=options.limit), options, tls)
@@ -148,15 +149,18 @@ async def _reach(sql: SqlLog) -> None:
     await sql.latest()
 
 
-async def _ensure_namespaces(api: Api) -> None:
-    """Make the namespaces that every client may count on."""
-    namespaces = api.resources["", "namespaces"]
+async def _ensure(api: Api) -> None:
+    """Make the namespaces and priority classes that every client may count on."""
     write = WriteOptions(caller=Caller("system:apiserver", system=True), version="v1")
-    for name in NAMESPACES:
+    namespaces = api.resources["", "namespaces"]
+    classes = api.resources["scheduling.k8s.io", "priorityclasses"]
+    wanted = [(namespaces, {"metadata": {"name": name}}) for name in NAMESPACES]
+    wanted += [(classes, each) for each in system_classes()]
+    for resource, obj in wanted:
         try:
-            await api.store.get(Key("namespaces", "", name))
+            await api.store.get(Key(resource.storage_name, "", obj["metadata"]["name"]))
         except NotFoundError:
-            await writing.create(namespaces, api.store, "", {"metadata": {"name": name}}, write)
+            await writing.create(resource, api.store, "", obj, write)
 
 
 class _CachedInstances:

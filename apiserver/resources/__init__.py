@@ -4,17 +4,47 @@ from collections.abc import Callable
 
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources import configmap, event, lease, namespace, node, secret
+from apiserver.resources import (
+    configmap,
+    controllerrevision,
+    event,
+    lease,
+    limitrange,
+    namespace,
+    node,
+    persistentvolume,
+    persistentvolumeclaim,
+    pod,
+    priorityclass,
+    resourcequota,
+    secret,
+    serviceaccount,
+    storageclass,
+)
+from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
 
 _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     configmap.resource,
     event.resource,
-    lease.resource,
+    limitrange.resource,
     namespace.resource,
     node.resource,
+    persistentvolumeclaim.resource,
+    persistentvolume.resource,
+    pod.resource,
+    resourcequota.resource,
     secret.resource,
+    serviceaccount.resource,
+    controllerrevision.resource,
+    lease.resource,
+    bindings.cluster_role_binding,
+    roles.cluster_role,
+    bindings.role_binding,
+    roles.role,
+    priorityclass.resource,
+    storageclass.resource,
     virtualmachine.resource,
     virtualmachineinstance.resource,
 )

@@ -31,7 +31,10 @@ def resource(catalogue: Catalogue) -> Resource:
             "involvedObject.name",
             "involvedObject.uid",
             "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
             "reason",
+            "reportingComponent",
             "type",
         ),
     )

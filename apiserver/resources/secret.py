@@ -6,11 +6,21 @@ from collections.abc import Iterable
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.configmap import key_errors
+from apiserver.resources.rules import AGE
 from kube.encoding import decode
 
+REQUIRED_KEYS = {
+    "kubernetes.io/dockercfg": (".dockercfg",),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/ssh-auth": ("ssh-privatekey",),
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+}
+"""What a Secret of a type must have (``k8s.io/kubernetes/pkg/apis/core/validation.ValidateSecret``)."""
 COLUMNS = (
     Column(name="Type", json_path=".type"),
-    Column(name="Age", json_path=".metadata.creationTimestamp", type="date"),
+    Column(name="Data", type="integer", value=lambda each: len(each.get("data") or {})),
+    AGE,
 )
 
 
@@ -28,7 +38,11 @@ class SecretStrategy(Strategy):
         _encode(new)
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
-        """Yield the keys whose values are not base64, never the values."""
+        """Yield keys that cannot be, those whose values are not base64, and those that are missing; never values."""
+        yield from key_errors(new.get("data", {}), "data")
+        for key in REQUIRED_KEYS.get(new["type"], ()):
+            if key not in new.get("data", {}):
+                yield FieldError.required(f"data[{key}]")
         for key, value in new.get("data", {}).items():
             try:
                 decode(value)

@@ -23,7 +23,7 @@ async def test_kubectl_applies_changes_reads_and_deletes(kubectl: Kubectl) -> No
     assert "configmap/settings created" in await kubectl("apply", "-f", "-", given=CONFIG_MAP)
     assert "unchanged" in await kubectl("apply", "-f", "-", given=CONFIG_MAP)
     table = await kubectl("get", "cm", "-A")
-    assert table.split()[:3] == ["NAMESPACE", "NAME", "AGE"]
+    assert table.split()[:4] == ["NAMESPACE", "NAME", "DATA", "AGE"]
     assert "settings" in table
     await kubectl("label", "configmap", "settings", "a=b")
     assert "settings" in await kubectl("get", "cm", "-l", "a=b", "-o", "name")

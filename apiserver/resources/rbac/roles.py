@@ -1,0 +1,67 @@
+"""Role and ClusterRole: what may be done."""
+
+from collections.abc import Iterable, Iterator
+from functools import partial
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import path_segment_problem
+from apiserver.machinery.resource import Caller, Object, Resource, Strategy, Version
+from apiserver.machinery.schema import Catalogue
+from apiserver.resources.rbac import GRANTS_NOTHING, GROUP
+from apiserver.resources.rules import CREATED_AT
+
+
+class RoleStrategy(Strategy):
+    """Every rule is about resources or, in a ClusterRole, about paths.
+
+    Source: ``k8s.io/kubernetes/pkg/apis/rbac/validation.ValidatePolicyRule``.
+    """
+
+    def __init__(self, *, namespaced: bool) -> None:
+        self._namespaced = namespaced
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with the rules."""
+        for i, rule in enumerate(new.get("rules") or ()):
+            yield from _rule_errors(rule, f"rules[{i}]", namespaced=self._namespaced)
+        if (aggregation := new.get("aggregationRule")) is not None and not aggregation.get("clusterRoleSelectors"):
+            path = "aggregationRule.clusterRoleSelectors"
+            yield FieldError.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
+
+    def warnings(self, new: Object) -> Iterable[str]:
+        """Say that it has no effect."""
+        yield GRANTS_NOTHING
+
+
+def _rule_errors(rule: Object, path: str, *, namespaced: bool) -> Iterator[FieldError]:
+    if not rule["verbs"]:
+        yield FieldError.required(f"{path}.verbs", "verbs must contain at least one value")
+    if paths := rule.get("nonResourceURLs"):
+        if namespaced:
+            detail = "namespaced rules cannot apply to non-resource URLs"
+            yield FieldError.invalid(f"{path}.nonResourceURLs", paths, detail)
+        if any(rule.get(field) for field in ("apiGroups", "resources", "resourceNames")):
+            detail = "rules cannot apply to both regular resources and non-resource URLs"
+            yield FieldError.invalid(f"{path}.nonResourceURLs", paths, detail)
+        return
+    if not rule.get("apiGroups"):
+        yield FieldError.required(f"{path}.apiGroups", "resource rules must supply at least one api group")
+    if not rule.get("resources"):
+        yield FieldError.required(f"{path}.resources", "resource rules must supply at least one resource")
+
+
+def _resource(catalogue: Catalogue, *, kind: str, namespaced: bool) -> Resource:
+    return Resource(
+        group=GROUP,
+        kind=kind,
+        plural=f"{kind.lower()}s",
+        singular=kind.lower(),
+        namespaced=namespaced,
+        names=path_segment_problem,
+        versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", kind), columns=(CREATED_AT,)),),
+        strategy=RoleStrategy(namespaced=namespaced),
+    )
+
+
+role = partial(_resource, kind="Role", namespaced=True)
+cluster_role = partial(_resource, kind="ClusterRole", namespaced=False)

@@ -1,0 +1,66 @@
+"""StorageClass: a kind of storage and how its volumes are made."""
+
+from collections.abc import Iterable
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.objectmeta import key_problem
+from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
+from apiserver.machinery.schema import Catalogue
+from apiserver.resources.rules import AGE
+
+FIXED = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
+_LARGEST_PARAMETERS = 256 * 1024
+_MOST_PARAMETERS = 512
+COLUMNS = (
+    Column(name="Provisioner", json_path=".provisioner"),
+    Column(name="ReclaimPolicy", json_path=".reclaimPolicy"),
+    Column(name="VolumeBindingMode", json_path=".volumeBindingMode"),
+    Column(name="AllowVolumeExpansion", type="boolean", value=lambda each: each.get("allowVolumeExpansion", False)),
+    AGE,
+)
+
+
+class StorageClassStrategy(Strategy):
+    """Volumes count on what their class was.
+
+    Source: ``k8s.io/kubernetes/pkg/apis/storage/validation.ValidateStorageClass``.
+    """
+
+    def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield a provisioner that is no qualified name, and parameters without a key or too many of them."""
+        if not new["provisioner"]:
+            yield FieldError.required("provisioner")
+        elif problem := key_problem(new["provisioner"].lower()):
+            yield FieldError.invalid("provisioner", new["provisioner"], problem)
+        parameters = new.get("parameters") or {}
+        if "" in parameters:
+            yield FieldError.invalid("parameters", "", "field can not be empty.")
+        size = sum(len(key.encode()) + len(value.encode(errors="replace")) for key, value in parameters.items())
+        for amount, most, unit in (
+            (len(parameters), _MOST_PARAMETERS, "parameters"),
+            (size, _LARGEST_PARAMETERS, "bytes"),
+        ):
+            if amount > most:
+                yield FieldError("FieldValueTooLong", "parameters", f"Too long: may not be more than {most} {unit}")
+
+    def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield also changes of what is fixed."""
+        yield from self.validate(new, caller)
+        for field in FIXED:
+            if new.get(field) != old.get(field):
+                yield FieldError.forbidden(field, f"updates to {field} are forbidden.")
+
+
+def resource(catalogue: Catalogue) -> Resource:
+    """Define the kind."""
+    group = "storage.k8s.io"
+    return Resource(
+        group=group,
+        kind="StorageClass",
+        plural="storageclasses",
+        singular="storageclass",
+        short_names=("sc",),
+        namespaced=False,
+        versions=(Version(name="v1", schema=catalogue.schema(group, "v1", "StorageClass"), columns=COLUMNS),),
+        strategy=StorageClassStrategy(),
+    )
