@@ -55,7 +55,9 @@ def many(request: web.Request, resource: Resource, version: str, page: Page) -> 
 
 def shaper(request: web.Request, resource: Resource, version: str) -> Shaper:
     """Return what encodes records as the client of ``request``, which has been negotiated, wants to see them."""
-    return Shaper(resource, version, request[REPRESENTATION], include_object(request.query))
+    wanted = request[REPRESENTATION]
+    include = include_object(request.query) if wanted.shape == "Table" else "Metadata"
+    return Shaper(resource, version, wanted, include)
 
 
 def success(resource: Resource, record: Record) -> web.Response:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+MAX_TOLD = 100
+"""How many things wrong with one object are told."""
+
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
@@ -206,7 +209,8 @@ def unsupported_media_type(accepted: Sequence[str]) -> StatusError:
 
 
 def invalid(group: str, kind: str, name: str, errors: Sequence[FieldError]) -> StatusError:
-    """422: the object breaks rules; every one of ``errors`` is told at once."""
+    """422: the object breaks rules; all of ``errors`` are told at once, up to MAX_TOLD."""
+    errors = errors[:MAX_TOLD]
     qualified = f"{kind}.{group}" if group else kind
     told = [f"{error.field}: {error.message}" for error in errors]
     message = told[0] if len(told) == 1 else "[" + ", ".join(told) + "]"

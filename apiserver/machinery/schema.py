@@ -8,12 +8,13 @@ own keys win, its properties are added, and a property that is null is taken awa
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from apiserver.machinery.errors import FieldError
+from apiserver.machinery.errors import MAX_TOLD, FieldError
 from apiserver.machinery.structural import REF_PREFIX, Compiler
 from apiserver.machinery.violations import Validator
 
@@ -46,8 +47,8 @@ class Schema:
         self.root.apply_defaults(obj)
 
     def validate(self, obj: dict[str, Any]) -> list[FieldError]:
-        """Return everything in ``obj`` that breaks the schema."""
-        return [*self._validator.errors(obj), *self.root.duplicates(obj, "")]
+        """Return what in ``obj`` breaks the schema: everything, up to MAX_TOLD, and of a huge object the first."""
+        return list(islice(chain(self._validator.errors(obj), self.root.duplicates(obj, "")), MAX_TOLD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,6 +190,8 @@ def _list_keys(schema: dict[str, Any]) -> tuple[str, ...] | None:
 
 
 def _repeated(items: list[Any], keys: tuple[str, ...], path: str) -> Iterator[FieldError]:
+    if not keys and all(isinstance(each, str) for each in items) and len(set(items)) == len(items):
+        return
     seen: set[Any] = set()
     for i, item in enumerate(items):
         if keys and not isinstance(item, dict):

@@ -7,7 +7,7 @@ validate. Nothing here touches storage.
 from collections.abc import Iterable
 
 from apiserver.machinery import errors
-from apiserver.machinery.errors import FieldError
+from apiserver.machinery.errors import MAX_TOLD, FieldError
 from apiserver.machinery.objectmeta import fill_new_metadata, validate_metadata, validate_metadata_update
 from apiserver.machinery.resource import Conversion, Object, Resource
 from apiserver.registry.options import FieldValidation, WriteOptions
@@ -67,7 +67,7 @@ def _report_strict(resource: Resource, obj: Object, unknown: list[str], options:
     """Refuse, warn of, or ignore what strict decoding finds: fields given twice and fields that do not exist."""
     if not unknown and not options.repeated:
         return
-    texts = [*options.repeated, *(f'unknown field "{path}"' for path in unknown)]
+    texts = [*options.repeated, *(f'unknown field "{path}"' for path in unknown[:MAX_TOLD])][:MAX_TOLD]
     match options.field_validation:
         case FieldValidation.STRICT if options.is_patch:
             problem = f"strict decoding error: {', '.join(texts)}"
