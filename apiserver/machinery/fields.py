@@ -8,7 +8,7 @@ Sets are values: no function changes one, and results share parts with what they
 Source of format and algebra: ``sigs.k8s.io/structured-merge-diff/fieldpath``; KEP-555 (server-side apply).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
@@ -132,15 +132,21 @@ def paths(fields: Fields) -> Iterator[Path]:
             yield (element, *path)
 
 
-def from_paths(members: Iterator[Path]) -> Fields:
+def from_paths(members: Iterable[Path]) -> Fields:
     """Return the set of ``members``."""
     fields: Fields = {}
     for path in members:
-        branch: Fields = LEAF
-        for element in reversed(path):
-            branch = {element: branch}
-        fields = union(fields, branch)
-    return fields
+        at = fields
+        for element in path:
+            at = at.setdefault(element, {})
+        at[SELF] = LEAF
+    return _tidy(fields)
+
+
+def _tidy(fields: Fields) -> Fields:
+    if fields.keys() == {SELF}:
+        return LEAF
+    return {element: below if element == SELF else _tidy(below) for element, below in fields.items()}
 
 
 def text(path: Path) -> str:

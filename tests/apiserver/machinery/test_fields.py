@@ -26,7 +26,7 @@ members = st.frozensets(st.lists(elements, min_size=1, max_size=3).map(tuple), m
 
 
 def fields_of(wanted: frozenset[Path]) -> Fields:
-    return from_paths(iter(sorted(wanted)))
+    return from_paths(sorted(wanted))
 
 
 @FAST
