@@ -112,3 +112,35 @@ async def test_the_options_of_a_delete_may_be_protobuf(client: Client) -> None:
     wrong = envelope("DeleteOptions", message((2, message((1, "another-uid")))))
     assert await post(client, "DELETE", f"{GADGETS}/one", wrong) == 409
     assert await post(client, "DELETE", f"{GADGETS}/one", envelope("DeleteOptions", message((1, 0)))) == 200
+
+
+def amounts(number: int, **found: str) -> list[tuple[int, bytes]]:
+    return [(number, message((1, name), (2, message((1, amount))))) for name, amount in found.items()]
+
+
+def test_a_claim_asks_for_an_amount_and_may_name_no_class() -> None:
+    spec = message((1, "ReadWriteOnce"), (2, message(*amounts(2, storage="1Gi"))), (5, ""), (6, "Block"))
+    assert decode(envelope("PersistentVolumeClaim", message((2, spec))))["spec"] == {
+        "accessModes": ["ReadWriteOnce"],
+        "resources": {"requests": {"storage": "1Gi"}},
+        "storageClassName": "",
+        "volumeMode": "Block",
+    }
+
+
+def test_a_limit_range_keeps_each_bound_apart() -> None:
+    limit = message((1, "Container"), *amounts(2, cpu="2"), *amounts(3, cpu="1"), *amounts(5, memory="1Mi"))
+    assert decode(envelope("LimitRange", message((2, message((1, limit))))))["spec"]["limits"] == [
+        {"type": "Container", "max": {"cpu": "2"}, "min": {"cpu": "1"}, "defaultRequest": {"memory": "1Mi"}}
+    ]
+
+
+def test_a_storage_class_may_say_that_volumes_do_not_grow() -> None:
+    topology = message((1, message((1, "zone"), (2, "a"), (2, "b"))))
+    decoded = decode(
+        envelope("StorageClass", message((2, "p"), (3, message((1, "k"), (2, "v"))), (6, 0), (8, topology)))
+    )
+    assert decoded["provisioner"] == "p"
+    assert decoded["parameters"] == {"k": "v"}
+    assert decoded["allowVolumeExpansion"] is False
+    assert decoded["allowedTopologies"] == [{"matchLabelExpressions": [{"key": "zone", "values": ["a", "b"]}]}]
