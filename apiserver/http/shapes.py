@@ -40,10 +40,13 @@ class Shaper:
         """Return a list, whose own metadata is given, by joining bytes that are ready."""
         if self._shape == "Table":
             return orjson.dumps(self._table([self._shown(record) for record in records], metadata))
-        items = b",".join([self.one(record) for record in records])
         api_version = f"meta.k8s.io/{self._meta_version}" if self._shape else self._resource.api_version(self._version)
         head = {"apiVersion": api_version, "kind": self._shape or self._resource.list_kind, "metadata": metadata}
-        return orjson.dumps(head)[:-1] + b',"items":[' + items + b"]}"
+        parts = [self.one(record) for record in records] or [b""]
+        # One join is one copy: a list can be 20 MB.
+        parts[0] = orjson.dumps(head)[:-1] + b',"items":[' + parts[0]
+        parts[-1] += b"]}"
+        return b",".join(parts)
 
     def bookmark(self, metadata: Object) -> bytes:
         """Return the object of a bookmark: no more than ``metadata``, in the shape of the other events."""

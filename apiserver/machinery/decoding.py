@@ -19,8 +19,8 @@ MAX_BODY_BYTES = 3 * 1024 * 1024
 """Kubernetes' limit on request bodies (``k8s.io/apiserver`` MaxRequestBodyBytes), and on what YAML expands to."""
 _MAX_REPEATED = 100
 """How many repeated fields are told (``sigs.k8s.io/json`` stops there too)."""
-_HIDING = (b" :", b"\n:", b"\t:", b"\r:", b"\\u0022", b"\\u003a", b"\\u003A")
-"""What lets a key be written other than as ``"key":``, or a string contain ``":`` unseen."""
+_ESCAPED_COLON = b"\\u003"
+"""How a colon in a string can be hidden (in part: Go escapes angle brackets with it too)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,16 @@ def from_yaml(body: bytes) -> Decoded:
 
 
 def _may_repeat(body: bytes, value: Any) -> bool:
-    r"""Return False when no object in ``body`` can have a key twice.
+    """Return False when no object in ``body`` can have a key twice.
 
-    Both ``body`` and its value encoded again hold ``":`` once for every key and as often as their strings do. So
-    unless ``body`` hides one of them, equal counts mean that no key was dropped. This costs a third of a decoder that
-    looks at every key.
+    ``body`` and its value encoded again hold a colon for every key and those in their strings. So unless a string of
+    ``body`` hides one, equal counts mean that no key was dropped. This costs a fifth of looking at every key.
     """
     try:
         again = orjson.dumps(value)
     except orjson.JSONEncodeError:  # too deep to be stored, so it will be refused anyway
         return False
-    return body.count(b'":') != again.count(b'":') or any(each in body for each in _HIDING)
+    return body.count(b":") != again.count(b":") or _ESCAPED_COLON in body
 
 
 def _repeated_paths(body: bytes) -> list[str]:

@@ -21,9 +21,10 @@ from apiserver.machinery.errors import StatusError
         ('{"a":{"b":[{},{"c":1,"c":2}]},"d":1,"d":2}', ["d", "a.b[1].c"]),
         ('{"a":1,"\\u0061":1}', ["a"]),
         ('{"a":":","a":1}', ["a"]),
-        # Each of these holds as many marks of a key as its value encoded again.
         ('{"x":"\\u0022:","a":1,"a":2}', ["a"]),
+        # Each of these holds as many colons as its value encoded again.
         ('{"x":"\\u003a","a":1,"a":2}', ["a"]),
+        ('{"x":"\\u003A","a":1,"a":2}', ["a"]),
         ('{"a":1,"b":{"a":1},"c":"{\\"a\\":1,\\"a\\":1}"}', []),
     ],
 )
