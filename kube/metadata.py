@@ -2,6 +2,11 @@
 
 from kube.objects import Object
 
+FOREGROUND_FINALIZER = "foregroundDeletion"
+"""On an object that is deleted once the dependents that block it are gone (``metav1.FinalizerDeleteDependents``)."""
+ORPHAN_FINALIZER = "orphan"
+"""On an object that is deleted once its dependents no longer name it as their owner (``FinalizerOrphanDependents``)."""
+
 
 def is_terminating(obj: Object) -> bool:
     """Return True when the object's deletion was asked for."""

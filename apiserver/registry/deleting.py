@@ -17,9 +17,8 @@ from apiserver.registry.options import DeleteOptions, Propagation, WriteOptions
 from apiserver.registry.reading import get
 from apiserver.registry.writing import UPDATE_ATTEMPTS
 from apiserver.storage.contract import ConflictError, NotFoundError, Record, Store
+from kube.metadata import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
 
-FOREGROUND_FINALIZER = "foregroundDeletion"
-ORPHAN_FINALIZER = "orphan"
 COLLECTION_WORKERS = 32
 """How many objects of a collection are deleted at the same time; storage commits them together."""
 

@@ -15,8 +15,6 @@ from client.workqueue import WorkQueue
 from controllers.context import Context
 from controllers.garbagecollector.absent import AbsentOwners, Owner
 from controllers.garbagecollector.decide import (
-    FOREGROUND_FINALIZER,
-    ORPHAN_FINALIZER,
     Delete,
     Disown,
     Keep,
@@ -31,7 +29,7 @@ from controllers.garbagecollector.decide import (
     waits_to_orphan,
 )
 from controllers.monitors import Item, Monitors, owner_uids
-from kube.metadata import is_terminating, removing_finalizer
+from kube.metadata import FOREGROUND_FINALIZER, ORPHAN_FINALIZER, is_terminating, removing_finalizer
 from kube.objects import Object
 
 COMPONENT = "garbage-collector-controller"

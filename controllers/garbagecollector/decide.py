@@ -8,11 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from kube.metadata import has_finalizer, is_terminating
+from kube.metadata import FOREGROUND_FINALIZER, ORPHAN_FINALIZER, has_finalizer, is_terminating
 from kube.objects import Object
-
-FOREGROUND_FINALIZER = "foregroundDeletion"
-ORPHAN_FINALIZER = "orphan"
 
 
 class Standing(Enum):

@@ -116,8 +116,12 @@ class VirtualMachineController:
     async def _delete(self, action: Action, machine: Object, instance: Object) -> None:
         key = key_of(instance)
         uid = instance["metadata"]["uid"]
+        # A machine that orphaned its guest must not take it along because the news of that comes late.
+        version = instance["metadata"]["resourceVersion"] if is_terminating(machine) else None
         try:
-            await self._client.delete(VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, uid=uid)
+            await self._client.delete(
+                VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, uid=uid, resource_version=version
+            )
         except ApiError as error:
             if error.not_found:
                 return

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from kube.instances import INSTANCE_FINALIZER, MACHINE_FINALIZER, is_final, phase_of
-from kube.metadata import has_finalizer, is_terminating
+from kube.metadata import ORPHAN_FINALIZER, has_finalizer, is_terminating
 from kube.objects import Object
 from kube.timestamps import from_time
 
@@ -87,7 +87,7 @@ def decide(machine: Object, instance: Object | None, now: datetime) -> Action:
     if instance is not None and is_terminating(instance):
         return _terminating(instance)
     if is_terminating(machine):
-        if instance is not None:
+        if instance is not None and not has_finalizer(machine, ORPHAN_FINALIZER):
             return DeleteInstance()
         return ReleaseMachine() if has_finalizer(machine, MACHINE_FINALIZER) else Nothing()
     action = _absent(machine, now) if instance is None else _present(machine, instance)

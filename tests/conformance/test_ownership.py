@@ -269,3 +269,29 @@ async def test_a_namespace_keeps_what_a_guest_needs_until_the_guest_has_gone(api
     await api.patch(instances, "vm", {"metadata": {"finalizers": None}})
     await api.until(NAMESPACE, lambda found: "room" not in found)
     assert (await api.call("GET", secrets.path)).body["items"] == []
+
+
+async def running_machine(api: Api) -> None:
+    """Create a machine that has an instance."""
+    manifest = MACHINE.manifest("vm") | {"spec": {"runStrategy": "Always", "template": TEMPLATE}}
+    assert (await api.call("POST", MACHINE.path, manifest)).code == 201
+    await api.until(INSTANCE, lambda found: "vm" in found)
+    await api.until(MACHINE, lambda found: found["vm"]["metadata"].get("finalizers"))
+
+
+async def test_a_machine_deleted_in_the_foreground_goes_after_its_instance(api: Api) -> None:
+    await running_machine(api)
+    await api.delete(MACHINE, "vm", policy("Foreground"))
+    await api.until(MACHINE, lambda found: "vm" not in found)
+    assert await api.get(INSTANCE, "vm") is None
+
+
+async def test_an_orphaned_guest_runs_on(api: Api) -> None:
+    await running_machine(api)
+    await api.delete(MACHINE, "vm", policy("Orphan"))
+    await api.until(MACHINE, lambda found: "vm" not in found)
+    await settled(api)
+    left = await api.get(INSTANCE, "vm")
+    assert left is not None
+    assert "deletionTimestamp" not in left["metadata"]
+    assert "ownerReferences" not in left["metadata"]

@@ -18,6 +18,8 @@ from controllers.virtualmachine.decide import (
     pending_requests,
     run_strategy,
 )
+from kube.instances import MACHINE_FINALIZER
+from kube.metadata import ORPHAN_FINALIZER
 from tests.controllers.objects import NOW, instance, machine
 
 STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
@@ -106,6 +108,15 @@ def test_a_deleted_machine_stops_its_guest_and_then_goes(strategy: str) -> None:
     assert decide(going, instance("Succeeded", deleted=True), NOW) == ReleaseInstance()
     assert decide(going, None, NOW) == ReleaseMachine()
     assert decide(machine(strategy, deleted=True, held=False), None, NOW) == NO
+
+
+def test_a_machine_that_orphans_its_guest_goes_without_stopping_it() -> None:
+    deleted = machine("Always")
+    deleted["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
+    deleted["metadata"]["finalizers"] = [MACHINE_FINALIZER, ORPHAN_FINALIZER]
+    assert decide(deleted, instance("Running"), NOW) == ReleaseMachine()
+    deleted["metadata"]["finalizers"] = [ORPHAN_FINALIZER]
+    assert decide(deleted, instance("Running"), NOW) == NO
 
 
 def test_an_instance_that_no_agent_holds_is_released_in_any_phase() -> None:
