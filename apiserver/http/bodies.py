@@ -10,7 +10,7 @@ from apiserver.http import protobuf
 from apiserver.http.negotiation import JSON, YAML
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES, Decoded, from_json, from_yaml
-from apiserver.machinery.patch import JSON_PATCH, MERGE_PATCH
+from apiserver.machinery.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
 from apiserver.machinery.violations import json_type
 from apiserver.registry.options import FieldValidation, WriteOptions
 
@@ -51,16 +51,16 @@ async def read_configuration(request: web.Request, options: WriteOptions) -> dic
     else:
         decoded = await asyncio.to_thread(from_yaml, body)
     if decoded.repeated and options.field_validation is not FieldValidation.IGNORE:
-        told = "\n  ".join(["error converting YAML to JSON: yaml: unmarshal errors:", *decoded.repeated])
         if options.field_validation is FieldValidation.STRICT:
+            told = "\n  ".join(["error converting YAML to JSON: yaml: unmarshal errors:", *decoded.repeated])
             raise errors.bad_request(f"error strict decoding patch: {told}")
-        options.warnings.append(told)
+        options.warnings.extend(decoded.repeated)
     return _object(decoded.value)
 
 
 def repeated_in_patch(content_type: str, body: bytes, options: WriteOptions) -> list[str]:
     """Return what strict decoding says of a patch in JSON; one that is no JSON is for ``apply_patch`` to refuse."""
-    prefix = {JSON_PATCH: "json patch ", MERGE_PATCH: ""}.get(content_type)
+    prefix = {JSON_PATCH: "json patch ", MERGE_PATCH: "", STRATEGIC_PATCH: ""}.get(content_type)
     if prefix is None or options.field_validation is FieldValidation.IGNORE:
         return []
     with suppress(errors.StatusError):

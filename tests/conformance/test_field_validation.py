@@ -9,6 +9,8 @@ from tests.conformance.api import Answer, Api, Kind
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 YAML = "application/yaml"
 VM = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "default")
 
@@ -69,10 +71,21 @@ async def test_updates_and_patches_are_validated_as_creates_are(api: Api, kind: 
     assert (strict.code, strict.body["reason"]) == (422, "Invalid")
     assert f"strict decoding error: {REPEATED}, {UNKNOWN}" in strict.body["message"]
     assert strict.body["details"]["causes"][0]["field"] == "patch"
-    assert warnings(await api.call("PATCH", path, merge, content_type=MERGE)) == [REPEATED, UNKNOWN]
+    for media_type in (MERGE, STRATEGIC):
+        assert warnings(await api.call("PATCH", path, merge, content_type=media_type)) == [REPEATED, UNKNOWN]
     steps = b'[{"op":"add","op":"add","path":"/extra","value":1}]'
     answer = await api.call("PATCH", path, steps, content_type=JSON_PATCH)
     assert (answer.code, warnings(answer)) == (200, ['json patch duplicate field "[0].op"', UNKNOWN])
+
+
+async def test_an_applied_configuration_is_validated_too(api: Api, kind: Kind) -> None:
+    head = f"apiVersion: v1\nkind: {kind.kind}\nmetadata:\n  name: one\n  labels:\n    a: '1'\n    a: '2'\n".encode()
+    path, repeated = f"{kind.path}/one", 'line 7: key "a" already set in map'
+    query = {"fieldManager": "test", "fieldValidation": "Strict"}
+    strict = await api.call("PATCH", path, head, content_type=APPLY, **query)
+    assert (strict.code, repeated in strict.body["message"]) == (400, True)
+    warned = await api.call("PATCH", path, head, content_type=APPLY, fieldManager="test")
+    assert (warned.code, warnings(warned)) == (201, [repeated])
 
 
 async def test_a_key_repeated_in_yaml_is_told_with_its_line(api: Api, kind: Kind) -> None:
