@@ -27,8 +27,9 @@ from apiserver.storage.contract import (
 
 NAME_ATTEMPTS = 8
 """How many generated names are tried before the client is told to try again (KEP-4420)."""
-UPDATE_ATTEMPTS = 10
-"""How often a write that names no resourceVersion is retried against the newest state."""
+UPDATE_ATTEMPTS = 100
+"""How often a write that names no resourceVersion is retried against the newest state: of many writers to one object,
+one gets through at a time."""
 
 
 MayCreate = Callable[[Object], Awaitable[None]]
