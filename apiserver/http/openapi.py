@@ -89,10 +89,13 @@ class OpenApi:
 
     def _v3_document(self, root: str) -> dict[str, Any]:
         paths: dict[str, Any] = {}
+        lists: dict[str, Any] = {}
         for resource, version in self._served[root]:
             paths |= openapi_paths.paths(root, resource, version)
+            lists[resource.version(version).schema.name + "List"] = openapi_paths.list_schema(resource, version)
         resource, version = self._served[root][0]
-        components = {"schemas": self._catalogue.definitions(resource.group, version)}
+        schemas = self._catalogue.definitions(resource.group, version, openapi_paths.SHARED) | lists
+        components = {"schemas": dict(sorted(schemas.items())), "responses": openapi_paths.failures()}
         return {"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components}
 
     def _v2_document(self) -> dict[str, Any]:

@@ -175,6 +175,7 @@ _RESPONSE: _Fields = {
     "schema": (2, _within(1, _schema)),
 }
 _OPERATION: _Fields = {
+    "tags": (1, _each(_text)),
     "description": (3, _text),
     "operationId": (5, _text),
     "produces": (6, _each(_text)),

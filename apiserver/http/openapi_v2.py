@@ -7,6 +7,7 @@ specifications; how kube-apiserver publishes the same schema in both.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from apiserver.http.openapi_paths import META
 from apiserver.machinery.structural import REF_PREFIX
 
 _REF_PREFIX = "#/definitions/"
@@ -41,19 +42,20 @@ def _operation(operation: _Json) -> dict[str, Any]:
         told["parameters"].append(
             {"name": "body", "in": "body", "required": body["required"], "schema": _content(body)},
         )
-    told["produces"] = list(
-        dict.fromkeys(each for answer in operation["responses"].values() for each in answer["content"])
-    )
+    successes = {code: answer for code, answer in operation["responses"].items() if "content" in answer}
+    told["produces"] = list(dict.fromkeys(each for answer in successes.values() for each in answer["content"]))
     told["responses"] = {
-        code: {"description": answer["description"], "schema": _content(answer)}
-        for code, answer in operation["responses"].items()
+        **{code: {"description": each["description"], "schema": _content(each)} for code, each in successes.items()},
+        # All failures look alike, and v2 is downloaded whole by each kubectl that knows no v3.
+        "default": {"description": "Failure", "schema": {"$ref": f"{_REF_PREFIX}{META}Status"}},
     }
     return told
 
 
 def _content(body: _Json) -> dict[str, Any]:
     """Return the schema of a body: v2 has one for all media types."""
-    return _schema(next(iter(body["content"].values()))["schema"])
+    first, *others = (content["schema"] for content in body["content"].values())
+    return _schema(first) if all(other == first for other in others) else {}
 
 
 def _parameter(parameter: _Json) -> dict[str, Any]:

@@ -6,7 +6,7 @@ another file with ``../<dir>/<version>.yaml#/definitions/X``. One that ``extends
 own keys win, its properties are added, and a property that is null is taken away.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -101,12 +101,13 @@ class Catalogue:
             self._schemas[name] = Schema(name, self._closure([name]), self._compiler)
         return self._schemas[name]
 
-    def definitions(self, group: str, version: str) -> dict[str, dict[str, Any]]:
-        """Return all that the kinds of a group-version need, by published name, as OpenAPI v3 has it.
+    def definitions(self, group: str, version: str, more: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
+        """Return all that the kinds of a group-version and ``more`` need, by published name, as OpenAPI v3 has it.
 
         The definitions are shared: callers must not change them.
         """
-        return self._closure([name for (g, v, _), name in self._kinds.items() if (g, v) == (group, version)])
+        own = [name for (g, v, _), name in self._kinds.items() if (g, v) == (group, version)]
+        return self._closure([*own, *more])
 
     def _closure(self, names: list[str]) -> dict[str, dict[str, Any]]:
         needed: dict[str, dict[str, Any]] = {}

@@ -171,7 +171,8 @@ async def test_v2_says_what_can_be_asked_of_a_resource(client: Client) -> None:
     _, document = await client.call("GET", "/openapi/v2")
     item = document["paths"][ITEM]
     assert item["parameters"] == [
-        {"name": name, "in": "path", "required": True, "type": "string"} for name in ("namespace", "name")
+        *({"name": name, "in": "path", "required": True, "type": "string"} for name in ("namespace", "name")),
+        {"name": "pretty", "in": "query", "type": "string"},
     ]
     body = {"name": "body", "in": "body", "required": True, "schema": {"$ref": "#/definitions/test.gadgets.v1.Gadget"}}
     assert body in item["put"]["parameters"]
@@ -181,9 +182,40 @@ async def test_v2_says_what_can_be_asked_of_a_resource(client: Client) -> None:
         "application/strategic-merge-patch+json",
         "application/apply-patch+yaml",
     ]
-    assert item["get"]["produces"] == ["application/json"]
+    assert item["get"]["produces"] == ["application/json", "application/yaml"]
     assert item["get"]["responses"]["200"]["schema"] == body["schema"]
+    failure = {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Status"}
+    assert item["get"]["responses"]["default"]["schema"] == failure
     assert {"name": "gracePeriodSeconds", "in": "query", "type": "integer"} in item["delete"]["parameters"]
+
+
+async def test_v3_says_what_lists_hold_and_how_each_request_can_fail(client: Client) -> None:
+    _, document = await client.call("GET", "/openapi/v3/apis/gadgets.test/v1")
+    everywhere = document["paths"]["/apis/gadgets.test/v1/gadgets"]["get"]
+    assert everywhere["responses"]["200"]["content"]["application/json"]["schema"] == {
+        "$ref": "#/components/schemas/test.gadgets.v1.GadgetList"
+    }
+    listed = document["components"]["schemas"]["test.gadgets.v1.GadgetList"]["properties"]["items"]
+    assert listed["items"] == {"$ref": "#/components/schemas/test.gadgets.v1.Gadget"}
+    for item in document["paths"].values():
+        for operation in (each for method, each in item.items() if method != "parameters"):
+            told = {code: answer["$ref"] for code, answer in operation["responses"].items() if "$ref" in answer}
+            assert {"400", "401", "403", "406", "429", "503"} <= told.keys()
+            assert told == {code: f"#/components/responses/{code}" for code in told}
+            assert told.keys() <= document["components"]["responses"].keys()
+
+
+async def test_operations_are_named_as_code_generators_expect_them(client: Client) -> None:
+    _, document = await client.call("GET", "/openapi/v3/apis/gadgets.test/v1")
+    item, status = document["paths"][ITEM], document["paths"][ITEM + "/status"]
+    collection = document["paths"][ITEM.removesuffix("/{name}")]
+    everywhere = document["paths"]["/apis/gadgets.test/v1/gadgets"]
+    assert item["get"]["operationId"] == "readGadgetsTestV1NamespacedGadget"
+    assert item["put"]["operationId"] == "replaceGadgetsTestV1NamespacedGadget"
+    assert status["patch"]["operationId"] == "patchGadgetsTestV1NamespacedGadgetStatus"
+    assert collection["delete"]["operationId"] == "deleteGadgetsTestV1CollectionNamespacedGadget"
+    assert everywhere["get"]["operationId"] == "listGadgetsTestV1GadgetForAllNamespaces"
+    assert item["get"]["tags"] == ["gadgetsTest_v1"]
 
 
 @pytest.mark.parametrize("accept", [OLD_KUBECTL, PROTOBUF, f"{PROTOBUF},application/json;q=0.5"])
