@@ -126,8 +126,10 @@ class Watcher:
         if self._after < shelf.replayable_after:
             applied = self._source.revision
             events = await self._source.past(self._resource, self._after, CATCH_UP_EVENTS)
-            read_through = events[-1].revision if events else 0
-            self._after = read_through if len(events) == CATCH_UP_EVENTS else max(applied, read_through)
+            read_through = events[-1].revision if len(events) == CATCH_UP_EVENTS else applied
+            # The log may be ahead: what has not been applied yet will be offered, and must not come twice.
+            self._after = min(read_through, self._source.revision)
+            events = [event for event in events if event.revision <= self._after]
         else:
             events = shelf.since(self._after, CATCH_UP_EVENTS)
             if len(events) < CATCH_UP_EVENTS:

@@ -181,6 +181,18 @@ async def test_a_failed_read_of_the_log_is_tried_again(database_url: str, monkey
         assert await names(cache) == ["lost0", "one"]
 
 
+async def test_what_the_log_has_and_the_cache_has_not_yet_comes_to_a_watcher_once(database_url: str) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
+        await log.create(ONE, b"one")
+        async with WatchCache(log) as cache, cache.watch("things.test", after=0) as watch:
+            await lose_events(log, cache, 2)
+            seen = [*await watch.take()]
+            await cache.create(TWO, b"two")
+            while len(seen) < 4:
+                seen += await watch.take()
+            assert [event.revision for event in seen] == [1, 2, 3, 4]
+
+
 async def test_a_cache_that_lost_events_for_good_starts_over_and_its_watchers_list_again(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
