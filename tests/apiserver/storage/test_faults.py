@@ -187,7 +187,10 @@ async def test_what_the_log_has_and_the_cache_has_not_yet_comes_to_a_watcher_onc
         async with WatchCache(log) as cache, cache.watch("things.test", after=0) as watch:
             await lose_events(log, cache, 2)
             seen = [*await watch.take()]
+            joined = asyncio.ensure_future(watch.take())
+            await asyncio.wait((joined,), timeout=0)
             await cache.create(TWO, b"two")
+            seen += await joined
             while len(seen) < 4:
                 seen += await watch.take()
             assert [event.revision for event in seen] == [1, 2, 3, 4]
