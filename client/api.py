@@ -56,6 +56,12 @@ class Client:
         finally:
             await api.close()
 
+    @property
+    def certificate_authority(self) -> Path | None:
+        """The file of the authority that this client trusts the server by; None when it trusts those of its host."""
+        file = self._api.configuration.ssl_ca_cert
+        return Path(file) if file else None
+
     async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
         """Return one object."""
         return await self._request("GET", _path(kind, namespace, name))

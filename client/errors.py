@@ -8,16 +8,24 @@ import orjson
 class ApiError(Exception):
     """A request that failed. ``code`` is the HTTP status, or 0 when no answer came at all."""
 
-    def __init__(self, code: int, reason: str, message: str) -> None:
+    def __init__(self, code: int, reason: str, message: str, causes: frozenset[str] = frozenset()) -> None:
+        """``causes`` are the reasons that ``details.causes`` gives."""
         super().__init__(f"{code} {reason}: {message}" if code else f"{reason}: {message}")
         self.code = code
         self.reason = reason
         self.message = message
+        self.causes = causes
 
     @classmethod
     def from_status(cls, status: dict[str, Any]) -> "ApiError":
         """Build the error that a ``Status`` object tells of."""
-        return cls(status.get("code", 0), status.get("reason", "Unknown"), status.get("message", "no message"))
+        causes = (status.get("details") or {}).get("causes") or ()
+        return cls(
+            status.get("code", 0),
+            status.get("reason", "Unknown"),
+            status.get("message", "no message"),
+            frozenset(each.get("reason", "") for each in causes),
+        )
 
     @classmethod
     def from_answer(cls, code: int, body: bytes) -> "ApiError":
@@ -44,6 +52,11 @@ class ApiError(Exception):
     def already_exists(self) -> bool:
         """The name is taken."""
         return self.reason == "AlreadyExists"
+
+    @property
+    def namespace_terminating(self) -> bool:
+        """Nothing new may be created in the namespace, as it is on its way out."""
+        return "NamespaceTerminating" in self.causes
 
     @property
     def expired(self) -> bool:

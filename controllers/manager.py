@@ -18,6 +18,7 @@ from controllers.context import Context
 from controllers.garbagecollector.controller import GarbageCollector
 from controllers.monitors import BY_OWNER, Monitors, owner_uids
 from controllers.namespace.controller import NamespaceController
+from controllers.namespacedefaults.controller import namespace_defaults
 from controllers.nodelifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
 from controllers.scheduler.controller import BY_NODE, Scheduler
 from controllers.virtualmachine.controller import VirtualMachineController
@@ -72,6 +73,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
+        controllers += await namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
         for kind, informer in context.informers.items():

@@ -50,6 +50,9 @@ CONTROLLER_RULES = (
     _rule("", "nodes/status namespaces/status", "get update patch"),
     _rule("", "events", f"{_READ} {_WRITE} deletecollection"),
     _rule("", "namespaces/finalize", "update"),
+    # What every namespace has.
+    _rule("", "serviceaccounts", "create"),
+    _rule("", "configmaps", "create update"),
     # The garbage collector and the namespace controller look after every kind that is served, as Kubernetes' own do.
     _rule("*", "*", f"{_READ} patch delete deletecollection"),
     _rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),

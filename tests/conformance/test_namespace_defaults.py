@@ -1,0 +1,67 @@
+"""What every namespace has, with the real server and the real controllers together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from controllers.manager import Options, run
+from tests.conformance.api import CONFIG_MAP, NAMESPACE, SECONDS, Api, Kind
+from tests.server import Server
+
+ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
+AUTHORITY = "kube-root-ca.crt"
+EVERY = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane")
+
+
+@pytest.fixture
+def database_url(tmp_path: Path) -> str:
+    """None of this is about storage."""
+    return f"sqlite:///{tmp_path}/log.db"
+
+
+@pytest.fixture(autouse=True)
+async def controllers(server: Server) -> AsyncIterator[None]:
+    """The controllers at work."""
+    stop, ready = asyncio.Event(), asyncio.Event()
+    options = Options(kubeconfig=server.kubeconfig("controllers"), leader_elect=False)
+    working = asyncio.create_task(run(options, stop, ready))
+    async with asyncio.timeout(SECONDS):
+        await ready.wait()
+    yield
+    stop.set()
+    async with asyncio.timeout(SECONDS):
+        await working
+
+
+async def test_each_namespace_has_an_identity_and_whom_to_trust(api: Api, server: Server) -> None:
+    await api.create(NAMESPACE, "later")
+    for namespace in (*EVERY, "later"):
+        await api.until(replace(ACCOUNT, namespace=namespace), lambda found: "default" in found)
+        found = await api.until(replace(CONFIG_MAP, namespace=namespace), lambda found: AUTHORITY in found)
+        assert found[AUTHORITY]["data"] == {"ca.crt": server.pki.authority.read_text()}
+
+
+@pytest.mark.parametrize(("kind", "name"), [(ACCOUNT, "default"), (CONFIG_MAP, AUTHORITY)], ids=["account", "trust"])
+async def test_what_is_deleted_comes_back(api: Api, kind: Kind, name: str) -> None:
+    old = (await api.until(kind, lambda found: name in found))[name]["metadata"]["uid"]
+    await api.delete(kind, name)
+    await api.until(kind, lambda found: name in found and found[name]["metadata"]["uid"] != old)
+
+
+async def test_whom_to_trust_cannot_be_changed_for_long(api: Api, server: Server) -> None:
+    await api.until(CONFIG_MAP, lambda found: AUTHORITY in found)
+    await api.patch(CONFIG_MAP, AUTHORITY, {"data": {"ca.crt": "somebody else", "more": "x"}})
+    right = {"ca.crt": server.pki.authority.read_text()}
+    await api.until(CONFIG_MAP, lambda found: found[AUTHORITY]["data"] == right)
+
+
+async def test_a_namespace_goes_for_good_with_what_it_had_from_the_start(api: Api) -> None:
+    await api.create(NAMESPACE, "short")
+    await api.until(replace(ACCOUNT, namespace="short"), lambda found: "default" in found)
+    await api.delete(NAMESPACE, "short")
+    await api.until(NAMESPACE, lambda found: "short" not in found)
+    for kind in (ACCOUNT, CONFIG_MAP):
+        assert (await api.call("GET", replace(kind, namespace="short").path)).body["items"] == []
