@@ -169,5 +169,6 @@ def make_app(
     app[API] = api
     app[IN_FLIGHT] = InFlight(limit)
     app[watches.STOPPING] = health.stopping
-    app.router.add_route("*", "/{path:.*}", Dispatcher(api, health, version).__call__)
+    # A line break is a character of a path like any other.
+    app.router.add_route("*", "/{path:(?s:.*)}", Dispatcher(api, health, version).__call__)
     return app

@@ -134,6 +134,12 @@ async def test_discovery_answers_both_forms_and_304(client: Client) -> None:
     assert [entry["name"] for entry in legacy["resources"]] == ["gadgets", "gadgets/status"]
 
 
+async def test_a_path_with_a_line_break_is_answered_like_any_other(client: Client) -> None:
+    for path in (f"{GADGETS}/a%0Ab", "/a%0Ab"):
+        code, status = await client.call("GET", path)
+        assert (code, status["kind"], status["reason"]) == (404, "Status", "NotFound")
+
+
 async def test_openapi_is_found_by_its_hash(client: Client) -> None:
     _, root = await client.call("GET", "/openapi/v3")
     url = root["paths"]["apis/gadgets.test/v1"]["serverRelativeURL"]
