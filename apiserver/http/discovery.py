@@ -170,5 +170,5 @@ def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
 
 def _storage_version_hash(resource: Resource) -> str:
     """Return a short opaque value that changes with the stored version (``discovery.StorageVersionHash``)."""
-    digest = hashlib.sha256(f"{resource.group}/{resource.hub.name}/{resource.kind}".encode()).digest()
+    digest = hashlib.sha256(f"{resource.hub_api_version}/{resource.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()

@@ -19,7 +19,8 @@ MANAGER_MAX_BYTES = 128
 def selection(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -> Selection:
     """Return what a request selects: by its namespace, label and field selectors. Raises 400."""
     labels = parse_label_selector(query.get("labelSelector", ""))
-    fields = parse_field_selector(query.get("fieldSelector", ""), resource.selectable_fields)
+    selectable = (*resource.selectable_fields, *resource.selectable_as)
+    fields = parse_field_selector(query.get("fieldSelector", ""), selectable).renamed(resource.selectable_as)
     return select(resource, info.namespace, labels, fields)
 
 

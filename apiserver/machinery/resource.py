@@ -5,7 +5,7 @@ default, convert, prepare, validate, store); a :class:`Strategy` only says what 
 Source of the split: ``k8s.io/apiserver/pkg/registry/rest``.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -140,7 +140,7 @@ class Resource:
     singular: str
     namespaced: bool
     versions: tuple[Version, ...]
-    """The hub first; it is also the version that is stored."""
+    """The hub first; it is also the version that is stored, unless ``stored_as`` says otherwise."""
     strategy: Strategy = field(default_factory=Strategy)
     names: NameRule = subdomain_problem
     """What names may be."""
@@ -152,6 +152,10 @@ class Resource:
     """True when ``metadata.generation`` counts changes of the spec."""
     selectable_fields: tuple[str, ...] = ()
     """Field selectors beyond ``metadata.name`` and ``metadata.namespace``, such as ``status.nodeName``."""
+    selectable_as: Mapping[str, str] = field(default_factory=dict[str, str])
+    """More field selectors, which are called otherwise in the hub: the name there by the name here."""
+    stored_as: "Resource | None" = None
+    """The kind of another group whose objects these are: its hub is the hub, and every version here converts to it."""
     custom: bool = False
     """True for kinds that upstream are defined by a CustomResourceDefinition: no strategic merge patches, and every
     update names the resourceVersion that it replaces."""
@@ -190,12 +194,17 @@ class Resource:
     @property
     def hub(self) -> Version:
         """The version that everything converts through."""
-        return self.versions[0]
+        return self.stored_as.hub if self.stored_as else self.versions[0]
+
+    @property
+    def hub_api_version(self) -> str:
+        """The ``apiVersion`` of stored objects."""
+        return self.stored_as.hub_api_version if self.stored_as else self.api_version(self.versions[0].name)
 
     @property
     def storage_name(self) -> str:
         """The name of this resource in storage keys: ``plural.group``."""
-        return qualified_resource(self.group, self.plural)
+        return self.stored_as.storage_name if self.stored_as else qualified_resource(self.group, self.plural)
 
     def version(self, name: str) -> Version:
         """Return a served version. Raises KeyError when it is not served."""

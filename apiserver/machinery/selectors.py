@@ -5,7 +5,7 @@ Source of the syntax: ``k8s.io/apimachinery/pkg/labels`` and ``…/pkg/fields``.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from apiserver.machinery.errors import StatusError, bad_request
@@ -92,6 +92,12 @@ class FieldSelector:
     def required(self, path: str) -> str | None:
         """Return the one value that ``path`` must have, such as that of ``metadata.name``, or None."""
         return next((each.value for each in self.requirements if each.equal and each.path == path), None)
+
+    def renamed(self, names: Mapping[str, str]) -> "FieldSelector":
+        """Return the same conditions on the paths that ``names`` gives for some."""
+        if not names:
+            return self
+        return FieldSelector(tuple(replace(each, path=names.get(each.path, each.path)) for each in self.requirements))
 
 
 def parse_label_selector(text: str) -> LabelSelector:

@@ -51,7 +51,7 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     version.schema.apply_defaults(obj)
     _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
-    hub["apiVersion"] = resource.api_version(resource.hub.name)
+    hub["apiVersion"] = resource.hub_api_version
     hub["metadata"].pop("selfLink", None)
     return hub
 

@@ -39,14 +39,14 @@ def versioned_object(record: Record, resource: Resource, version: str) -> Object
         shown["apiVersion"] = resource.api_version(version)
         return shown
 
-    if version == resource.hub.name:
+    if resource.version(version) is resource.hub:
         return hub_object(record)
-    return record.form(f"object {version}", build)
+    return record.form(f"object {resource.api_version(version)}", build)
 
 
 def encoder(resource: Resource, version: str) -> Callable[[Record], bytes]:
     """Return what gives a record's object as JSON in ``version``: fast, for lists and watches call it per object."""
-    form = f"json {version}"
+    form = f"json {resource.api_version(version)}"
 
     def build(record: Record) -> bytes:
         return compact(versioned_object(record, resource, version))

@@ -57,6 +57,8 @@ class _Versions:
         return hub if new.conversion is None else new.conversion.from_hub(hub)
 
     def _version(self, api_version: str) -> Version:
+        if api_version == self.resource.hub_api_version:
+            return self.resource.hub
         group, _, name = api_version.rpartition("/")
         if group != self.resource.group:
             raise KeyError(api_version)
@@ -101,7 +103,7 @@ def updated(resource: Resource, current: Record, new: Forms, asked: Any, options
         return []
     api_version = resource.api_version(options.version)
     old = {
-        resource.api_version(resource.hub.name): hub_object(current),
+        resource.hub_api_version: hub_object(current),
         api_version: versioned_object(current, resource, options.version),
     }
     try:

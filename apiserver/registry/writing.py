@@ -240,7 +240,7 @@ def _merged(resource: Resource, draft: _Draft, current: Record, options: WriteOp
     hub = admission.to_hub(resource, obj, options, old)
     managed = draft.managed
     if managed is None:
-        forms = {resource.api_version(resource.hub.name): hub, resource.api_version(options.version): obj}
+        forms = {resource.hub_api_version: hub, resource.api_version(options.version): obj}
         managed = managedfields.updated(resource, current, forms, asked, options)
     _keep_identity(resource, hub, old)
     if options.subresource == "status":

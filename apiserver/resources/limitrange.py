@@ -73,4 +73,5 @@ def resource(catalogue: Catalogue) -> Resource:
         namespaced=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "LimitRange"), columns=(CREATED_AT,)),),
         strategy=LimitRangeStrategy(),
+        create_on_update=True,
     )

@@ -195,6 +195,18 @@ async def test_a_claim_is_bound_once_then_grows_and_never_shrinks_below_what_it_
     assert fields(less) == ["spec.resources.requests.storage"]
 
 
+async def test_an_account_names_secrets_of_its_own_namespace_only(api: Api) -> None:
+    created = await create(api, ACCOUNT, secrets=[{"name": "a", "namespace": "other", "kind": "Secret"}])
+    assert created.body["secrets"] == [{"name": "a"}]
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(kind, 201 if kind.group == RBAC or kind is LIMITS else 404) for kind in VALID], ids=str
+)
+async def test_a_put_creates_only_where_kubernetes_has_it_so(api: Api, kind: Kind, code: int) -> None:
+    assert (await api.call("PUT", f"{kind.path}/one", obj(kind))).code == code
+
+
 async def test_there_are_no_pods_and_nobody_makes_one(api: Api) -> None:
     query = {"fieldSelector": "spec.nodeName=one,status.phase!=Succeeded,status.phase!=Failed"}
     listed = await api.call("GET", "/api/v1/pods", **query)
@@ -273,3 +285,75 @@ async def test_a_secret_has_what_its_type_needs(api: Api) -> None:
     assert fields(lacking) == ["data[tls.key]"]
     whole = await create(api, kind, type="kubernetes.io/tls", stringData={"tls.crt": "a", "tls.key": "b"})
     assert whole.code == 201
+
+
+EVENT = Kind("Event", "", "v1", "events", "default")
+NEW_EVENT = Kind("Event", "events.k8s.io", "v1", "events", "default")
+HAPPENED: Object = {
+    "eventTime": "2026-01-01T00:00:00.000001Z",
+    "type": "Normal",
+    "reason": "Started",
+    "action": "Start",
+    "note": "It runs.",
+    "regarding": {"kind": "VirtualMachine", "namespace": "default", "name": "vm"},
+    "reportingController": "example.org/controller",
+    "reportingInstance": "one",
+}
+
+
+async def test_an_event_of_either_group_is_an_event_of_both(api: Api) -> None:
+    newer = await create(api, NEW_EVENT, **HAPPENED)
+    assert newer.code == 201, newer.body
+    assert newer.body["apiVersion"] == "events.k8s.io/v1"
+    older = await api.get(EVENT, "one")
+    assert older is not None
+    assert (older["apiVersion"], older["message"], older["metadata"]["uid"]) == (
+        "v1",
+        "It runs.",
+        newer.body["metadata"]["uid"],
+    )
+    assert older["involvedObject"] == HAPPENED["regarding"]
+    assert older["reportingComponent"] == HAPPENED["reportingController"]
+    reference = {"kind": "Node", "name": "n", "namespace": "default"}
+    assert (await create(api, EVENT, "two", involvedObject=reference, message="m", count=2)).code == 201
+    shown = await api.get(NEW_EVENT, "two")
+    assert shown is not None
+    assert (shown["regarding"], shown["note"], shown["deprecatedCount"]) == (reference, "m", 2)
+    for kind in (EVENT, NEW_EVENT):
+        listed = await api.call("GET", kind.path)
+        assert listed.body["apiVersion"] == kind.api_version
+        assert {each["apiVersion"] for each in listed.body["items"]} == {kind.api_version}
+    assert (await api.delete(EVENT, "one")).code == 200
+    assert await api.get(NEW_EVENT, "one") is None
+
+
+async def test_events_are_selected_by_the_names_of_their_group(api: Api) -> None:
+    await create(api, NEW_EVENT, **HAPPENED)
+    await create(api, EVENT, "two", involvedObject={"kind": "Node", "name": "n", "namespace": "default"})
+    for kind, field in ((EVENT, "involvedObject.kind"), (NEW_EVENT, "regarding.kind")):
+        listed = await api.call("GET", kind.path, fieldSelector=f"{field}=VirtualMachine")
+        assert [each["metadata"]["name"] for each in listed.body["items"]] == ["one"]
+    refused = await api.call("GET", NEW_EVENT.path, fieldSelector="involvedObject.kind=Node")
+    assert refused.code == 400
+
+
+async def test_an_event_of_the_newer_group_says_all_and_then_only_goes_on(api: Api) -> None:
+    refused = await create(api, NEW_EVENT, regarding={"namespace": "other"}, deprecatedCount=1)
+    required = {"eventTime", "type", "reportingController", "reportingInstance", "action", "reason"}
+    assert set(fields(refused)) == required | {"deprecatedCount", "regarding.namespace"}
+    await create(api, NEW_EVENT, **HAPPENED)
+    series = {"series": {"count": 2, "lastObservedTime": "2026-01-01T00:00:01.000000Z"}}
+    assert (await patch(api, NEW_EVENT, series)).body["series"]["count"] == 2
+    assert fields(await patch(api, NEW_EVENT, {"note": "Or does it?"})) == ["note"]
+
+
+async def test_an_event_can_be_applied_and_then_changed_by_the_other_group(api: Api) -> None:
+    path, body = f"{NEW_EVENT.path}/one", obj(NEW_EVENT, **HAPPENED)
+    for code in (201, 200):
+        applied = await api.call("PATCH", path, body, content_type="application/apply-patch+yaml", fieldManager="a")
+        assert applied.code == code, applied.body
+    entry = applied.body["metadata"]["managedFields"][0]
+    assert (entry["apiVersion"], entry["operation"]) == ("events.k8s.io/v1", "Apply")
+    assert "f:note" in entry["fieldsV1"]
+    labelled = await patch(api, EVENT, {"metadata": {"labels": {"a": "b"}}})
+    assert labelled.code == 200, labelled.body

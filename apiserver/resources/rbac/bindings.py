@@ -115,6 +115,7 @@ def _resource(catalogue: Catalogue, *, kind: str, roles: tuple[str, ...], namesp
         names=path_segment_problem,
         versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", kind), columns=COLUMNS),),
         strategy=BindingStrategy(roles, namespaced=namespaced),
+        create_on_update=True,
     )
 
 

@@ -60,6 +60,7 @@ def _resource(catalogue: Catalogue, *, kind: str, namespaced: bool) -> Resource:
         names=path_segment_problem,
         versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", kind), columns=(CREATED_AT,)),),
         strategy=RoleStrategy(namespaced=namespaced),
+        create_on_update=True,
     )
 
 
