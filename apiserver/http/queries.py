@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
-from apiserver.machinery.selectors import parse_field_selector, parse_label_selector
+from apiserver.machinery.selectors import (
+    FieldRequirement,
+    FieldSelector,
+    parse_field_selector,
+    parse_label_selector,
+)
 from apiserver.registry.options import FieldValidation, ListOptions, WriteOptions
 from apiserver.registry.selection import select
 from apiserver.registry.watching import WatchOptions
@@ -21,6 +26,8 @@ def selection(resource: Resource, info: RequestInfo, query: Mapping[str, str]) -
     labels = parse_label_selector(query.get("labelSelector", ""))
     selectable = (*resource.selectable_fields, *resource.selectable_as)
     fields = parse_field_selector(query.get("fieldSelector", ""), selectable).renamed(resource.selectable_as)
+    if info.name:
+        fields = FieldSelector((*fields.requirements, FieldRequirement("metadata.name", equal=True, value=info.name)))
     return select(resource, info.namespace, labels, fields)
 
 

@@ -28,6 +28,9 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         case _:
             return RequestInfo(verb=method.lower(), path=path)
     namespace = ""
+    # /watch/ before a path is the old way to watch what it names.
+    watches = method == "GET" and rest[0] == "watch" and len(rest) > 1
+    rest = rest[1:] if watches else rest
     # /namespaces/NAME is the namespace itself; /namespaces/NAME/RESOURCE lies in it.
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
@@ -35,7 +38,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     if len(rest) > 3:
         return RequestInfo(verb=method.lower(), path=path)
     return RequestInfo(
-        verb=_verb(method, name, query),
+        verb="watch" if watches else _verb(method, name, query),
         path=path,
         group=group,
         version=version,
@@ -49,8 +52,8 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:
     verb = _VERBS.get(method, method.lower())
-    if method == "GET" and query.get("watch") in ("1", "true", "True"):
-        return "watch"
     if name:
-        return verb
+        return verb  # an object is not watched by its own path: that is a get
+    if method == "GET" and query.get("watch", "0").lower() not in ("0", "false"):
+        return "watch"
     return {"get": "list", "delete": "deletecollection"}.get(verb, verb)

@@ -172,6 +172,17 @@ async def test_one_object_can_be_watched(api: Api, kind: Kind) -> None:
         assert told(await watch.take(3)) == [("ADDED", "two"), ("MODIFIED", "two"), ("DELETED", "two")]
 
 
+async def test_one_object_can_be_watched_by_the_old_path(api: Api, kind: Kind) -> None:
+    one, *_ = await create(api, kind, "one", "two")
+    path = kind.path.replace("/v1/", "/v1/watch/", 1)
+    async with watching(api, f"{path}/two", resourceVersion=revision(one)) as watch:
+        await create(api, kind, "three")
+        await api.delete(kind, "two")
+        assert told(await watch.take(2)) == [("ADDED", "two"), ("DELETED", "two")]
+    answer = await api.call("GET", f"{kind.path}/one", watch="true")
+    assert answer.body == one
+
+
 async def test_all_watchers_see_the_same_in_the_same_order(api: Api, kind: Kind) -> None:
     [one] = await create(api, kind, "one")
     async with AsyncExitStack() as stack:

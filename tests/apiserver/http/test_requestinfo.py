@@ -11,6 +11,12 @@ CASES = [
     ("GET", "/api/v1/namespaces/default/configmaps", {}, ("list", "", "configmaps", "", "default", "")),
     ("DELETE", "/api/v1/namespaces/a/configmaps", {}, ("deletecollection", "", "configmaps", "", "a", "")),
     ("GET", "/api/v1/configmaps", {"watch": "true"}, ("watch", "", "configmaps", "", "", "")),
+    ("GET", "/api/v1/configmaps", {"watch": ""}, ("watch", "", "configmaps", "", "", "")),
+    ("GET", "/api/v1/configmaps", {"watch": "False"}, ("list", "", "configmaps", "", "", "")),
+    ("DELETE", "/api/v1/namespaces/a/configmaps", {"watch": "1"}, ("deletecollection", "", "configmaps", "", "a", "")),
+    ("GET", "/api/v1/namespaces/a/configmaps/b", {"watch": "1"}, ("get", "", "configmaps", "", "a", "b")),
+    ("GET", "/api/v1/watch/configmaps", {}, ("watch", "", "configmaps", "", "", "")),
+    ("GET", "/api/v1/watch/namespaces/a/configmaps/b", {}, ("watch", "", "configmaps", "", "a", "b")),
     (
         "PATCH",
         "/apis/kubevirt.io/v1/namespaces/a/virtualmachines/b/status",
