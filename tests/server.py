@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
+import shutil
 import socket
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +43,31 @@ class Server:
         return path
 
 
+@functools.cache
+def _first_start() -> tempfile.TemporaryDirectory[str]:
+    """What a first start makes, made once for all servers of the tests: certificates, and an empty database."""
+    made = tempfile.TemporaryDirectory(prefix="virtplane-server-")
+    ensure(Path(made.name) / "pki", ["127.0.0.1"], NODE)
+    asyncio.run(migrate(f"sqlite:///{made.name}/log.db"))
+    return made
+
+
+def prepare(directory: Path) -> None:
+    """Put what a first start makes into ``directory``, unless an earlier server was started there."""
+    if not (directory / "pki").exists():
+        shutil.copytree(_first_start().name, directory, dirs_exist_ok=True)
+
+
 @contextlib.asynccontextmanager
-async def running_server(directory: Path, **how: Any) -> AsyncIterator[Server]:
-    """Serve from ``directory``; ``how`` are options of the server that are not to be the usual ones."""
+async def running_server(directory: Path, *, migrated: bool = False, **how: Any) -> AsyncIterator[Server]:
+    """Serve from ``directory``; ``how`` are options of the server that are not to be the usual ones.
+
+    ``migrated`` says that the database which ``how`` names has its tables already.
+    """
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = Server(directory, port, ensure(directory / "pki", ["127.0.0.1"], NODE))
+        port = how.get("port", free.getsockname()[1])
+    await asyncio.to_thread(prepare, directory)
+    server = Server(directory, port, Pki(directory / "pki"))
     usual = {
         "address": "127.0.0.1",
         "port": port,
@@ -55,7 +77,8 @@ async def running_server(directory: Path, **how: Any) -> AsyncIterator[Server]:
         "client_ca": server.pki.authority,
     }
     options = Options(**{**usual, **how})
-    await migrate(options.database_url)
+    if "database_url" in how and not migrated:
+        await migrate(options.database_url)
     stop, ready = asyncio.Event(), asyncio.Event()
     serving = asyncio.create_task(run(options, stop, ready))
     starting = asyncio.create_task(ready.wait())
