@@ -39,6 +39,19 @@ async def test_server_side_apply_creates_changes_and_takes_back(kubectl: Kubectl
 
 
 @WHICH
+async def test_debians_kubectl_applies_on_the_servers_side_too(
+    kubectl_as: Callable[..., Kubectl], debians_program: str, what: str, manifest: str
+) -> None:
+    kubectl = kubectl_as("admin", debians_program)
+    await kubectl("apply", "--server-side", "-f", "-", given=manifest)
+    await kubectl("apply", "--server-side", "-f", "-", given=manifest.replace("team: a", "crew: b"))
+    assert orjson.loads(await kubectl("get", what, "-o", "jsonpath={.metadata.labels}")) == {"crew": "b"}
+    await kubectl("label", "--overwrite", what, "crew=c")
+    told = await kubectl("apply", "--server-side", "-f", "-", given=manifest.replace("team: a", "crew: b"), fails=True)
+    assert "conflict" in told
+
+
+@WHICH
 async def test_a_conflict_is_explained_and_can_be_forced(kubectl: Kubectl, what: str, manifest: str) -> None:
     await kubectl("apply", "--server-side", "-f", "-", given=manifest)
     await kubectl("label", "--overwrite", what, "team=b")

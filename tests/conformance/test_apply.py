@@ -325,3 +325,28 @@ async def test_an_applier_may_change_its_version(api: Api) -> None:
     assert "x" not in again.body["metadata"].get("labels", {})
     [entry] = [each for each in again.body["metadata"]["managedFields"] if each["operation"] == "Apply"]
     assert entry["apiVersion"] == "kubevirt.io/v1"
+
+
+async def test_an_update_in_another_version_takes_fields_by_their_meaning(api: Api) -> None:
+    old = {"spec": {"domain": {"devices": {}, "memory": {"value": 64, "unit": "MiB"}}}}
+    await apply(api, OLD_MACHINE, "vm", "old", body=machine(OLD_MACHINE, running=False, template=old))
+    guest = {"spec": {"template": {"spec": {"domain": {"memory": {"guest": "128Mi"}}}}}}
+    changed = await api.patch(MACHINE, "vm", guest)
+    fields = managers(changed)["old", "Apply"]["f:spec"]
+    assert "f:running" in fields
+    # 128Mi is 128 MiB: the value is another one, the unit is not.
+    assert fields["f:template"]["f:spec"]["f:domain"]["f:memory"] == {"f:unit": {}}
+
+
+async def test_an_old_client_that_drops_what_it_does_not_know_takes_it_from_nobody(api: Api) -> None:
+    await apply(api, MACHINE, "vm", "new", body=machine(MACHINE, runStrategy="Manual", template=TEMPLATE))
+    seen = await api.get(OLD_MACHINE, "vm")
+    assert seen
+    seen["metadata"].pop("annotations", None)
+    seen["metadata"]["labels"] = {"x": "1"}
+    updated = await api.call("PUT", f"{OLD_MACHINE.path}/vm", seen, fieldManager="old")
+    assert managers(updated.body)["old", "Update"] == {"f:metadata": {"f:labels": {".": {}, "f:x": {}}}}
+    stored = await api.get(MACHINE, "vm")
+    assert stored
+    assert stored["spec"]["runStrategy"] == "Manual"
+    assert "f:runStrategy" in managers(stored)["new", "Apply"]["f:spec"]
