@@ -74,7 +74,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         sql = await stack.enter_async_context(SqlLog(options.database_url))
         cache = await stack.enter_async_context(WatchCache(sql))
         await stack.enter_async_context(Compactor(sql))
-        health = Health({"storage": lambda: _reach(sql)})
+        health = Health({"storage": sql.check})
         api = make_api(cache)
         await _ensure(api)
         audit = await stack.enter_async_context(_auditing(options))
@@ -143,10 +143,6 @@ async def _auditing(options: Options) -> AsyncGenerator[AuditLog | None]:
     finally:
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)
-
-
-async def _reach(sql: SqlLog) -> None:
-    await sql.latest()
 
 
 async def _ensure(api: Api) -> None:

@@ -242,7 +242,7 @@ class WatchCache:
         self._arrived.set()
 
     async def _hints(self) -> None:
-        while self._sql.shared:
+        while True:
             await self._sql.wait_for_append()
             self._behind = True
             self._arrived.set()

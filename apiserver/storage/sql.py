@@ -41,7 +41,13 @@ POLL_SECONDS = 1.0
 """How soon another replica's writes are noticed when its notification got lost."""
 CONNECT_SECONDS = 5
 COMMAND_SECONDS = 30.0
-"""How long PostgreSQL may take for one command before whoever waits for it is told that it is unavailable."""
+"""How long PostgreSQL may take for one command, however much that returns."""
+COMMIT_SECONDS = 7.0
+"""How long a commit may take before its writers are told that the database is unavailable (etcd's ReqTimeout)."""
+NEWEST_SECONDS = 5.0
+"""How long a reader waits to learn the newest revision before it is told the same."""
+PROBE_SECONDS = 1.0
+"""How soon after a failed commit another is tried when nobody writes."""
 CHANNEL = "virtplane_log"
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
@@ -111,6 +117,8 @@ class SqlLog:
         self._newest: Revision = 0
         self._asking: asyncio.Task[Revision] | None = None
         self._upcoming: asyncio.Task[Revision] | None = None
+        self._writable = True
+        """False after a commit that failed, perhaps only in its answer, until the next one that succeeds."""
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -181,23 +189,36 @@ class SqlLog:
         return (await self._read(select(meta.c.revision)))[0].revision
 
     async def newest(self) -> Revision:
-        """Return what ``latest`` does, from memory where no other process can have written.
+        """Return what ``latest`` does, soon, and from memory where nobody else can have written."""
+        return await self._ask() if self.shared or not self._writable else self._newest
 
-        Readers that come together share one query. It begins after each of them asked, so that none is told less than
-        was committed before (the read index of Raft, section 6.4 of Ongaro's dissertation).
+    async def check(self) -> None:
+        """Return when the database answers and the last commit succeeded. Raises UnavailableError."""
+        if not self._writable:
+            raise UnavailableError("the last commit failed")
+        await self._ask()
+
+    async def _ask(self) -> Revision:
+        """Return what ``latest`` does; readers that come together share one query.
+
+        It begins after each of them asked, so that none is told less than was committed before (the read index of
+        Raft, section 6.4 of Ongaro's dissertation). One that is given up goes on: to cancel it would cost a connection.
         """
-        if not self.shared:
-            return self._newest
         if self._upcoming is None:
             self._upcoming = asyncio.create_task(self._ask_after(self._asking), name="storage newest")
-        return await asyncio.shield(self._upcoming)
+        try:
+            async with asyncio.timeout(NEWEST_SECONDS):
+                return await asyncio.shield(self._upcoming)
+        except TimeoutError as late:
+            raise UnavailableError("the database does not tell its newest revision") from late
 
     async def _ask_after(self, previous: "asyncio.Task[Revision] | None") -> Revision:
         if previous is not None:
             await asyncio.wait((previous,))
         # Who comes from here on is too late for this query.
         self._asking, self._upcoming = self._upcoming, None
-        return await self.latest()
+        async with _limited(NEWEST_SECONDS):
+            return await self.latest()
 
     async def _stop_asking(self) -> None:
         for task in (self._upcoming, self._asking):
@@ -208,7 +229,7 @@ class SqlLog:
         """Return when something may have been appended, by this or another replica."""
         # Not wait_for: Python 3.11's may swallow a cancellation that meets a result.
         with suppress(TimeoutError):
-            async with asyncio.timeout(POLL_SECONDS), self._appended:
+            async with asyncio.timeout(POLL_SECONDS if self.shared else None), self._appended:
                 await self._appended.wait()
 
     async def events_after(
@@ -246,27 +267,48 @@ class SqlLog:
 
     async def _write_batches(self) -> None:
         while not self._closed:
-            batch = [await self._writes.get()]
-            while len(batch) < BATCH_WRITES and not self._writes.empty():
-                batch.append(self._writes.get_nowait())
+            batch = await self._next_batch()
             why = UnavailableError("the storage is being closed")
             try:
-                self._announce(await self._commit(batch))
+                async with _limited(COMMIT_SECONDS):
+                    committed = await self._commit(batch)
+                self._announce(committed)
+                await self._write_again()
             except UnavailableError as error:
                 log.warning("a batch of writes failed", writes=len(batch), why=str(error))
-                why = error
+                why, self._writable = error, False
             except Exception as error:
                 # The writer outlives what nobody expected: only this batch fails.
                 log.exception("a batch of writes failed", writes=len(batch))
-                why = UnavailableError(f"the write failed with {type(error).__name__}")
+                why, self._writable = UnavailableError(f"the write failed with {type(error).__name__}"), False
             finally:
                 for write in batch:
                     _fail(write, why)  # where it has no answer yet
+
+    async def _next_batch(self) -> Sequence[Write]:
+        """Return what waits to be written; nothing, after a while, when only a commit can tell if one is possible."""
+        batch: list[Write] = []
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if self._writable else PROBE_SECONDS):
+                batch.append(await self._writes.get())
+        while len(batch) < BATCH_WRITES and not self._writes.empty():
+            batch.append(self._writes.get_nowait())
+        # Whoever gave up while it waited was told that it failed.
+        return [write for write in batch if not write.done.done()]
+
+    async def _write_again(self) -> None:
+        if not self._writable:
+            self._writable = True
+            await self._wake()  # the cache may lack what was committed although its answer was lost
 
     async def _commit(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
             locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
             revision = locked.scalar_one()
+            if not self.shared:
+                self._newest = revision
+            if not batch:
+                return Plan()
             keys = {write.key for write in batch}
             rows = await tx.execute(select(objects).where(_KEY.in_([tuple(key) for key in keys])))
             current = {record.key: record for record in map(_record, rows)}
@@ -327,7 +369,7 @@ class SqlLog:
                 notified.clear()
                 await self._wake()
         finally:
-            await connection.close(timeout=CONNECT_SECONDS)
+            connection.terminate()  # a close waits for PostgreSQL, which perhaps does not answer
 
     async def _read(self, query: Any) -> Sequence[Row[Any]]:
         async with self._transaction() as tx:
@@ -367,6 +409,16 @@ class _Transaction:
             # A cancellation stays one: the connection it came from is lost anyway.
         if isinstance(error, SQLAlchemyError | OSError):
             raise UnavailableError(why(error)) from error
+
+
+@asynccontextmanager
+async def _limited(seconds: float) -> AsyncGenerator[None, None]:
+    """Raise UnavailableError after ``seconds``."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as late:
+        raise UnavailableError(f"the database does not answer within {seconds:.0f} s") from late
 
 
 def why(error: BaseException) -> str:

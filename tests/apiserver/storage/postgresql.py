@@ -6,34 +6,94 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 START_SECONDS = 30
 
 
+class Cluster:
+    """A server that can fail in every way."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of the maintenance database."""
+        return f"postgresql://postgres@/postgres?host={self._directory}"
+
+    def initialize(self) -> None:
+        """Make an empty cluster."""
+        initdb = [_binary("initdb"), "--auth=trust", "--username=postgres", "--no-sync", "-D", self._data]
+        subprocess.run([*_unprivileged(), *initdb], check=True, stdout=subprocess.DEVNULL)
+
+    def start(self) -> None:
+        """Start, and wait until it answers."""
+        options = ["listen_addresses=", f"unix_socket_directories={self._directory}", "max_connections=100"]
+        options.append("fsync=off")  # nothing has to outlive the machine
+        server = [_binary("postgres"), "-D", self._data, *(part for option in options for part in ("-c", option))]
+        with (self._directory / "log").open("ab") as log:
+            # A pytest that is killed cannot stop it: the kernel does. Only the thread that starts it is its parent.
+            command = [*_unprivileged("--pdeathsig=QUIT"), *server]
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        _wait_until_ready(self._process, self._directory)
+
+    def kill(self) -> None:
+        """End it at once, without a word to its clients."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+
+    def run(self, statement: str, database: str = "postgres") -> None:
+        """Run a statement."""
+        command = ["psql", "-qh", str(self._directory), "-U", "postgres", "-d", database, "-c", statement]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    @property
+    def _data(self) -> str:
+        return str(self._directory / "data")
+
+
 @contextmanager
-def running() -> Iterator[str]:
-    """Run a server; yields the URL of its maintenance database."""
+def running_cluster() -> Generator[Cluster]:
+    """Run a server that only one test, or one file of them, uses."""
     directory = Path(tempfile.mkdtemp(prefix="virtplane-pg-"))
     if os.geteuid() == 0:
         shutil.chown(directory, "postgres", "postgres")
-    data = str(directory / "data")
-    initdb = [_binary("initdb"), "--auth=trust", "--username=postgres", "--no-sync", "-D", data]
-    subprocess.run([*_unprivileged(), *initdb], check=True, stdout=subprocess.DEVNULL)
-    options = ["listen_addresses=", f"unix_socket_directories={directory}", "max_connections=100"]
-    server = [_binary("postgres"), "-D", data, *(part for option in options for part in ("-c", option))]
-    with (directory / "log").open("wb") as log:
-        # A pytest that is killed cannot stop it: the kernel does. Only the thread that starts it counts as the parent.
-        process = subprocess.Popen([*_unprivileged("--pdeathsig=QUIT"), *server], stdout=log, stderr=log)
+    cluster = Cluster(directory)
     try:
-        _wait_until_ready(process, directory)
-        yield f"postgresql://postgres@/postgres?host={directory}"
+        cluster.initialize()
+        cluster.start()
+        yield cluster
     finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait()
+        cluster.kill()
         shutil.rmtree(directory)
+
+
+@contextmanager
+def running() -> Generator[str]:
+    """Run a server; yields the URL of its maintenance database."""
+    with running_cluster() as cluster:
+        yield cluster.url
+
+
+@contextmanager
+def frozen(url: str) -> Generator[None]:
+    """Stop the server of a URL and all its children, as a machine that no longer answers."""
+    directory = Path(url.split("host=")[1])
+    server = int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
+    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+    every = [server, *map(int, children)]
+    for each in every:
+        os.kill(each, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for each in every:
+            os.kill(each, signal.SIGCONT)
 
 
 def _binary(name: str) -> str:

@@ -1,11 +1,8 @@
 """What breaks below is told to those who wait, and never ends the writer, the cache or the closing for good."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import AsyncExitStack, contextmanager
-from pathlib import Path
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -20,6 +17,7 @@ from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import CompactedError, Key, Store, UnavailableError
 from apiserver.storage.shelf import Shelf
 from apiserver.storage.sql import SqlLog, make_engine
+from tests.apiserver.storage.postgresql import frozen
 from tests.apiserver.storage.watches import take
 
 ONE = Key("things.test", "a", "one")
@@ -104,22 +102,6 @@ async def test_postgresql_that_does_not_answer_is_unavailable(
             with pytest.raises(UnavailableError):
                 await log.create(ONE, b"one")
         assert (await log.create(ONE, b"one")).revision == 1
-
-
-@contextmanager
-def frozen(postgresql_url: str) -> Iterator[None]:
-    """Stop the server and all its children, as a machine that no longer answers."""
-    directory = Path(postgresql_url.split("host=")[1])
-    server = int((directory / "data" / "postmaster.pid").read_text().splitlines()[0])
-    children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
-    every = [server, *map(int, children)]
-    for each in every:
-        os.kill(each, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for each in every:
-            os.kill(each, signal.SIGCONT)
 
 
 async def test_closing_ends_while_the_database_does_not_answer(
