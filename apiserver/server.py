@@ -1,9 +1,10 @@
 """The server process: storage, resources and HTTP put together, started in order and stopped in the opposite one."""
 
 import asyncio
+import functools
 import platform
 import ssl
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -22,7 +23,7 @@ from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT
-from apiserver.machinery.resource import Caller
+from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
 from apiserver.registry.codec import hub_object
@@ -90,8 +91,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 def make_api(cache: WatchCache) -> Api:
     """Return the API that serves everything in ``openapi/`` from ``cache``."""
-    catalogue = Catalogue.load(openapi.DIRECTORY)
-    served = {(resource.group, resource.plural): resource for resource in resources(catalogue)}
+    catalogue, served = _served()
     instances = _CachedInstances(cache)
 
     def bound_to(node: str, asked: RequestInfo) -> bool:
@@ -104,6 +104,13 @@ def make_api(cache: WatchCache) -> Api:
         authenticator=Authenticator(),
         authorizer=Authorizer(bound_to),
     )
+
+
+@functools.cache
+def _served() -> tuple[Catalogue, Mapping[tuple[str, str], Resource]]:
+    """Return the schemas and all that is served by them. They never change, and compiling them takes a while."""
+    catalogue = Catalogue.load(openapi.DIRECTORY)
+    return catalogue, {(resource.group, resource.plural): resource for resource in resources(catalogue)}
 
 
 def product_version() -> dict[str, str]:

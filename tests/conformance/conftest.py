@@ -1,6 +1,6 @@
 """A server that just started from nothing, on every database, and a client with the administrator's certificate."""
 
-import itertools
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -8,35 +8,37 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from apiserver.storage.migrate import migrate
 from tests.apiserver.storage import postgresql as postgresql_server
 from tests.conformance.api import KINDS, Api, Kind, connected
-from tests.server import Server, running_server
-
-_numbers = itertools.count(1)
+from tests.server import Server, prepare, running_server
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The URL of the maintenance database of a private PostgreSQL."""
+    """The URL of a database with our tables, in a private PostgreSQL."""
     with postgresql_server.running() as url:
+        asyncio.run(migrate(url))
         yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Where an empty database is."""
+    """Where a database is that holds our tables and nothing else."""
     if request.param == "sqlite":
+        prepare(tmp_path)
         return f"sqlite:///{tmp_path}/log.db"
-    host = request.getfixturevalue("postgresql").split("host=")[1]
-    name = f"conformance{next(_numbers)}"
-    subprocess.run(["psql", "-qh", host, "-U", "postgres", "-c", f"CREATE DATABASE {name}"], check=True)
-    return f"postgresql://postgres@/{name}?host={host}"
+    url: str = request.getfixturevalue("postgresql")
+    # Much cheaper than a database for each test.
+    empty = "TRUNCATE objects, history; UPDATE meta SET revision = 0, compacted = 0"
+    subprocess.run(["psql", "-qh", url.split("host=")[1], "-U", "postgres", "-c", empty], check=True)
+    return url
 
 
 @pytest.fixture
 async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
     """A running server."""
-    async with running_server(tmp_path, database_url=database_url) as running:
+    async with running_server(tmp_path, migrated=True, database_url=database_url) as running:
         yield running
 
 
