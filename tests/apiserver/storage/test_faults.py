@@ -1,8 +1,9 @@
 """What breaks below is told to those who wait, and never ends the writer, the cache or the closing for good."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ from apiserver.storage import cache as cache_module
 from apiserver.storage import compaction as compaction_module
 from apiserver.storage import sql as sql_module
 from apiserver.storage import tasks
+from apiserver.storage.batch import Plan, Write
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
-from apiserver.storage.contract import CompactedError, Key, Store, UnavailableError
+from apiserver.storage.contract import CompactedError, Key, NotFoundError, Store, UnavailableError
 from apiserver.storage.shelf import Shelf
 from apiserver.storage.sql import SqlLog, make_engine
 from tests.apiserver.storage.postgresql import frozen
@@ -23,11 +25,13 @@ from tests.apiserver.storage.watches import take
 ONE = Key("things.test", "a", "one")
 TWO = Key("things.test", "a", "two")
 SECONDS = 10
+Commit = Callable[[Sequence[Write]], Awaitable[Plan]]
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache_module, "RETRY_SECONDS", 0.05)
+    monkeypatch.setattr(sql_module, "PROBE_SECONDS", 0.05)
 
 
 def out_of_order(monkeypatch: pytest.MonkeyPatch, owner: object, name: str) -> asyncio.Event:
@@ -59,6 +63,11 @@ def fail_once(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, error: 
     return failed
 
 
+def around(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, instead: Callable[..., Any]) -> None:
+    """Let calls of ``owner.name`` call ``instead``, with the original as the first argument."""
+    monkeypatch.setattr(owner, name, partial(instead, getattr(owner, name)))
+
+
 async def test_a_fault_in_the_writer_fails_its_batch_and_no_other(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +76,72 @@ async def test_a_fault_in_the_writer_fails_its_batch_and_no_other(
         with pytest.raises(UnavailableError, match="RuntimeError"):
             await log.create(ONE, b"one")
         assert (await log.create(ONE, b"one")).revision == 1
+
+
+async def test_a_write_whose_writer_gave_up_while_it_waited_is_not_made(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
+        entered, resume = asyncio.Event(), asyncio.Event()
+
+        async def slow(commit: Commit, batch: Sequence[Write]) -> Plan:
+            entered.set()
+            await resume.wait()
+            return await commit(batch)
+
+        around(monkeypatch, log, "_commit", slow)
+        first = asyncio.ensure_future(log.create(ONE, b"one"))
+        await entered.wait()
+        impatient = asyncio.ensure_future(log.create(TWO, b"two"))
+        await asyncio.wait((impatient,), timeout=0)
+        impatient.cancel()
+        resume.set()
+        assert (await first).revision == 1
+        assert (await log.create(Key("things.test", "a", "three"), b"three")).revision == 2
+        with pytest.raises(NotFoundError):
+            await log.get(TWO)
+
+
+async def test_a_commit_whose_answer_was_lost_is_found_although_nobody_writes_again(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log, WatchCache(log) as cache:
+
+        async def lose_the_first_answer(commit: Commit, batch: Sequence[Write]) -> Plan:
+            committed = await commit(batch)
+            if batch:
+                raise UnavailableError("gone")
+            return committed
+
+        around(monkeypatch, log, "_commit", lose_the_first_answer)
+        async with cache.watch("things.test", after=0) as watch:
+            with pytest.raises(UnavailableError):
+                await cache.create(ONE, b"one")
+            assert (await cache.get(ONE)).revision == 1
+            assert [event.revision for event in await take(watch, 1)] == [1]
+
+
+async def test_the_log_is_unsound_from_a_failed_commit_to_one_that_succeeds_by_itself(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
+        await log.check()
+        back = out_of_order(monkeypatch, log, "_commit")
+        with pytest.raises(UnavailableError):
+            await log.create(ONE, b"one")
+        with pytest.raises(UnavailableError):
+            await log.check()
+        back.set()
+        await until_sound(log)
+        assert (await log.create(ONE, b"one")).revision == 1
+
+
+async def until_sound(log: SqlLog) -> None:
+    while True:
+        try:
+            return await log.check()
+        except UnavailableError:
+            await asyncio.wait((asyncio.ensure_future(log.latest()),))
 
 
 async def test_closing_answers_every_writer_even_those_before_a_full_queue(
