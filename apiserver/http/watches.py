@@ -108,11 +108,12 @@ class _Session:
     async def _changes(self, watch: Watch) -> None:
         loop = asyncio.get_running_loop()
         while not self._over():
-            alarm = loop.call_at(min(self._end, self._bookmark_at, loop.time() + PRESENCE_SECONDS), watch.wake)
+            pause = min(self._end, self._bookmark_at, loop.time() + PRESENCE_SECONDS)
+            alarm = loop.call_at(pause, watch.wake)
             try:
                 while events := await watch.take():
                     await self._send([(event.kind, event.record) for event in events])
-                    if self._over() or loop.time() >= alarm.when():
+                    if self._over() or loop.time() >= pause:
                         break
             finally:
                 alarm.cancel()

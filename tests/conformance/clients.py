@@ -74,6 +74,9 @@ class Run:
     def open(self) -> list[aiohttp.ClientSession]:
         """Open connections to every replica."""
         self.sessions = {index: connected(replica.server) for index, replica in enumerate(self.replicas)}
+        for session in self.sessions.values():
+            # A delete that aiohttp quietly repeats when its connection breaks may find nothing, and have done it.
+            session._retry_connection = False
         return [*self.sessions.values()]
 
 
