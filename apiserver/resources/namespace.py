@@ -33,7 +33,7 @@ class NamespaceStrategy(Strategy):
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Put back the finalizers, and the label by which namespaces are selected."""
-        new["spec"] = old["spec"]
+        new["spec"] = old.get("spec", {})  # none is left once the finalizers were taken away
         new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
 
     def refuses_delete(self, obj: Object) -> str | None:

@@ -357,3 +357,12 @@ async def test_an_event_can_be_applied_and_then_changed_by_the_other_group(api: 
     assert "f:note" in entry["fieldsV1"]
     labelled = await patch(api, EVENT, {"metadata": {"labels": {"a": "b"}}})
     assert labelled.code == 200, labelled.body
+
+
+async def test_a_namespace_without_finalizers_can_still_be_changed(api: Api) -> None:
+    bare = await api.create(NAMESPACE, "bare")
+    bare.pop("spec")
+    freed = await api.call("PUT", f"{NAMESPACE.path}/bare/finalize", bare)
+    assert (freed.code, freed.body.get("spec", {}).get("finalizers")) == (200, None)
+    labels = await api.patch(NAMESPACE, "bare", {"metadata": {"labels": {"of": "us"}}})
+    assert labels["metadata"]["labels"]["of"] == "us"
