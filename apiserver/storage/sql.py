@@ -46,6 +46,8 @@ COMMIT_SECONDS = 7.0
 """How long a commit may take before its writers are told that the database is unavailable (etcd's ReqTimeout)."""
 NEWEST_SECONDS = 5.0
 """How long a reader waits to learn the newest revision before it is told the same."""
+HISTORY_SECONDS = 10.0
+"""How long a client waits for what happened before memory goes back."""
 PROBE_SECONDS = 1.0
 """How soon after a failed commit another is tried when nobody writes."""
 CHANNEL = "virtplane_log"
@@ -235,11 +237,11 @@ class SqlLog:
     async def events_after(
         self, revision: Revision, limit: int = REPLAY_EVENTS, *, resource: str | None = None
     ) -> Sequence[Event]:
-        """Return up to ``limit`` events after ``revision``, in order. Raises CompactedError."""
+        """Return up to ``limit`` events after ``revision``, in order. Raises CompactedError, UnavailableError."""
         query = select(history).where(history.c.revision > revision)
         if resource is not None:
             query = query.where(history.c.resource == resource)
-        async with self._transaction() as tx:
+        async with _limited(HISTORY_SECONDS if resource is not None else None), self._transaction() as tx:
             rows = (await tx.execute(query.order_by(history.c.revision).limit(limit))).all()
             # Read after the rows: a compaction in between then shows, instead of leaving a gap.
             compacted = await tx.scalar(select(meta.c.compacted)) or 0
@@ -412,13 +414,13 @@ class _Transaction:
 
 
 @asynccontextmanager
-async def _limited(seconds: float) -> AsyncGenerator[None, None]:
-    """Raise UnavailableError after ``seconds``."""
+async def _limited(seconds: float | None) -> AsyncGenerator[None, None]:
+    """Raise UnavailableError after ``seconds``; None for never."""
     try:
         async with asyncio.timeout(seconds):
             yield
     except TimeoutError as late:
-        raise UnavailableError(f"the database does not answer within {seconds:.0f} s") from late
+        raise UnavailableError(f"the database does not answer within {seconds} s") from late
 
 
 def why(error: BaseException) -> str:

@@ -179,6 +179,21 @@ async def test_postgresql_that_does_not_answer_is_unavailable(
         assert (await log.create(ONE, b"one")).revision == 1
 
 
+async def test_nobody_waits_long_for_a_database_that_stands_still(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("NEWEST_SECONDS", "COMMIT_SECONDS", "HISTORY_SECONDS"):
+        monkeypatch.setattr(sql_module, limit, 0.3)
+    async with asyncio.timeout(SECONDS), SqlLog(postgresql_url) as log:
+        await log.create(ONE, b"one")
+        with frozen(postgresql_url):
+            asked = (log.newest(), log.create(TWO, b"two"), log.events_after(0, resource=ONE.resource))
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+        assert [type(answer) for answer in answers] == [UnavailableError] * 3
+        await until_sound(log)
+        assert (await log.create(Key("things.test", "a", "three"), b"three")).revision == 2
+
+
 async def test_closing_ends_while_the_database_does_not_answer(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
