@@ -204,10 +204,11 @@ class SqlLog:
         """Return what ``latest`` does; readers that come together share one query.
 
         It begins after each of them asked, so that none is told less than was committed before (the read index of
-        Raft, section 6.4 of Ongaro's dissertation). One that is given up goes on: to cancel it would cost a connection.
+        Raft, section 6.4 of Ongaro's dissertation). A reader that gives up leaves the query to the others.
         """
         if self._upcoming is None:
             self._upcoming = asyncio.create_task(self._ask_after(self._asking), name="storage newest")
+            self._upcoming.add_done_callback(tasks.seen)  # perhaps all who asked gave up
         try:
             async with asyncio.timeout(NEWEST_SECONDS):
                 return await asyncio.shield(self._upcoming)

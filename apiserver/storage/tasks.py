@@ -15,5 +15,10 @@ async def end(task: "asyncio.Task[Any]") -> None:
     while not task.done():
         task.cancel()
         await asyncio.wait((task,), timeout=CANCEL_SECONDS)
+    seen(task)
+
+
+def seen(task: "asyncio.Task[Any]") -> None:
+    """Look at how ``task`` ended, so that asyncio need not complain that nobody did."""
     if not task.cancelled():
-        task.exception()  # seen: asyncio need not complain that nobody looked
+        task.exception()

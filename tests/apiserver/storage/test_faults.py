@@ -1,6 +1,7 @@
 """What breaks below is told to those who wait, and never ends the writer, the cache or the closing for good."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
@@ -184,6 +185,8 @@ async def test_nobody_waits_long_for_a_database_that_stands_still(
 ) -> None:
     for limit in ("NEWEST_SECONDS", "COMMIT_SECONDS", "HISTORY_SECONDS"):
         monkeypatch.setattr(sql_module, limit, 0.3)
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: complaints.append(complaint))
     async with asyncio.timeout(SECONDS), SqlLog(postgresql_url) as log:
         await log.create(ONE, b"one")
         with frozen(postgresql_url):
@@ -192,6 +195,8 @@ async def test_nobody_waits_long_for_a_database_that_stands_still(
         assert [type(answer) for answer in answers] == [UnavailableError] * 3
         await until_sound(log)
         assert (await log.create(Key("things.test", "a", "three"), b"three")).revision == 2
+    gc.collect()
+    assert not complaints
 
 
 async def test_closing_ends_while_the_database_does_not_answer(
