@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
@@ -22,6 +22,10 @@ REQUEST = aiohttp.ClientTimeout(total=20)
 LAST_WATCH_SECONDS = 3
 """Long enough for a last bookmark, which comes two seconds before the end."""
 REFUSALS = {"AlreadyExists": "exists", "Conflict": "conflict", "NotFound": "missing"}
+
+
+class CutOffError(Exception):
+    """The server was killed while it answered, or we had enough."""
 
 
 @dataclass
@@ -65,11 +69,22 @@ class Run:
         self.known[key] = revision
         self.newest = max(self.newest, revision)
 
-    async def replica(self) -> aiohttp.ClientSession:
-        """Return connections to any replica that is up."""
+    @asynccontextmanager
+    async def request(
+        self, method: str, url: str, *, limit: aiohttp.ClientTimeout = REQUEST, **how: Any
+    ) -> AsyncGenerator[aiohttp.ClientResponse]:
+        """Ask any replica that is up. Raises CutOffError when it was killed before all of the answer had come."""
         index = self.chance.randrange(len(self.replicas))
-        await self.replicas[index].up.wait()
-        return self.sessions[index]
+        replica = self.replicas[index]
+        await replica.up.wait()
+        kills = replica.kills
+        try:
+            async with self.sessions[index].request(method, url, timeout=limit, **how) as answer:
+                yield answer
+        except aiohttp.ClientError as error:
+            if replica.kills == kills and not self.done.is_set():
+                raise  # it broke off by itself
+            raise CutOffError from error
 
     def open(self) -> list[aiohttp.ClientSession]:
         """Open connections to every replica."""
@@ -115,19 +130,16 @@ async def _write(run: Run) -> None:
     body: Any = _body(write, run.chance.choice(PHASES))
     if verb == "delete":
         body = {"preconditions": {"resourceVersion": str(expected)}} if expected else None
-    session = await run.replica()
     run.writes.append(write)
     write.start = run.now()
     method, url = {"create": "POST", "replace": "PUT", "patch": "PATCH", "delete": "DELETE"}[verb], path(*key)
     headers = {"Content-Type": "application/merge-patch+json" if verb == "patch" else "application/json"}
     data = None if body is None else orjson.dumps(body)
     try:
-        async with session.request(
-            method, path(key[0]) if verb == "create" else url, data=data, headers=headers, timeout=REQUEST
-        ) as answer:
+        async with run.request(method, path(key[0]) if verb == "create" else url, data=data, headers=headers) as answer:
             body = await answer.json()
             write.end = run.now()
-    except aiohttp.ClientError:
+    except CutOffError:
         return  # whether it happened, the log will say
     if answer.status < 300:
         write.outcome = "done"
@@ -143,13 +155,12 @@ async def _write(run: Run) -> None:
 async def _get(run: Run) -> None:
     namespace, name = run.chance.choice(NAMESPACES), run.chance.choice(NAMES)
     asked = run.chance.choice((None, None, 0, run.newest))
-    session = await run.replica()
     read = Read(namespace=namespace, name=name, asked=asked, start=run.now(), end=0)
     query = {} if asked is None else {"resourceVersion": str(asked)}
     try:
-        async with session.get(path(namespace, name), params=query, timeout=REQUEST) as answer:
+        async with run.request("GET", path(namespace, name), params=query) as answer:
             body = await answer.json()
-    except aiohttp.ClientError:
+    except CutOffError:
         return
     read.end = run.now()
     assert answer.status in (200, 404), body
@@ -178,11 +189,10 @@ async def _list(run: Run) -> None:
         match = "Exact" if read.exact else "NotOlderThan"
         query |= {"resourceVersion": str(asked), "resourceVersionMatch": match}
     while True:
-        session = await run.replica()  # pages may come from different ones
         try:
-            async with session.get(path(read.namespace), params=query, timeout=REQUEST) as answer:
+            async with run.request("GET", path(read.namespace), params=query) as answer:
                 body = await answer.json()
-        except aiohttp.ClientError:
+        except CutOffError:
             return
         read.end = read.end or run.now()
         assert answer.status == 200, body
@@ -211,7 +221,7 @@ async def watch(run: Run, after: int | None, **selection: str | None) -> None:
                 async for count_told in told:
                     if count_told == patience:
                         break
-        except aiohttp.ClientError:
+        except CutOffError:
             last = False
         sessions.append(session)
         if last:
@@ -229,11 +239,10 @@ async def watch_once(run: Run, session: Session, *, last: bool) -> AsyncGenerato
         query |= {"sendInitialEvents": "1", "resourceVersionMatch": "NotOlderThan"}
     else:
         query["resourceVersion"] = str(session.after)
-    connections = await run.replica()
     limit = aiohttp.ClientTimeout(total=None, connect=20)
     ended = asyncio.create_task(run.done.wait())
     try:
-        async with connections.get(path(session.namespace), params=query, timeout=limit) as answer:
+        async with run.request("GET", path(session.namespace), params=query, limit=limit) as answer:
             assert answer.status == 200, await answer.text()
             ended.add_done_callback(lambda _: last or answer.close())
             async for line in answer.content:

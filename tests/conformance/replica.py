@@ -32,6 +32,7 @@ class Replica:
     database_url: str
     up: asyncio.Event = field(default_factory=asyncio.Event)
     """Set while it answers."""
+    kills: int = 0
     _process: asyncio.subprocess.Process | None = None
 
     @classmethod
@@ -63,6 +64,7 @@ class Replica:
         """End it as a power cut would."""
         assert self._process
         self.up.clear()
+        self.kills += 1
         self._process.kill()
         await self._process.wait()
 
