@@ -35,14 +35,13 @@ from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import Key, NotFoundError
 from apiserver.storage.sql import SqlLog
 from certs.contexts import serving_context
+from kube.nodes import LEASE_NAMESPACE, architecture
 from kube.objects import Object
 
 log = structlog.get_logger()
 
-NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane")
+NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, "virtplane")
 INSTANCES_STORAGE = f"{INSTANCES}.kubevirt.io"
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""What Kubernetes calls the machines that the kernel calls otherwise."""
 SHUTDOWN_SECONDS = 10.0
 KUBERNETES_VERSION = ("1", "32")
 """The Kubernetes API level that clients may expect."""
@@ -125,7 +124,7 @@ def product_version() -> dict[str, str]:
         "buildDate": "1970-01-01T00:00:00Z",
         "goVersion": "",
         "compiler": platform.python_implementation(),
-        "platform": f"linux/{ARCHITECTURES.get(platform.machine(), platform.machine())}",
+        "platform": f"linux/{architecture()}",
     }
 
 

@@ -19,10 +19,11 @@ from controllers.garbagecollector.controller import GarbageCollector
 from controllers.monitors import BY_OWNER, Monitors, owner_uids
 from controllers.namespace.controller import NamespaceController
 from controllers.namespacedefaults.controller import namespace_defaults
-from controllers.nodelifecycle.controller import LEASE_NAMESPACE, NodeLifecycleController
+from controllers.nodelifecycle.controller import NodeLifecycleController
 from controllers.scheduler.controller import BY_NODE, Scheduler
 from controllers.virtualmachine.controller import VirtualMachineController
 from kube.instances import node_of
+from kube.nodes import LEASE_NAMESPACE
 from kube.timestamps import utc_now
 
 LEASE_NAME = "virtplane-controllers"

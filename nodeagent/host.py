@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""What Kubernetes calls the machines that the kernel calls otherwise."""
+from kube.nodes import architecture
+
 LONGEST_RESERVE = 1024**3
 RESERVED_SHARE = 10
 """A tenth of the memory, at most a GiB, is the host's own."""
@@ -41,10 +41,9 @@ async def read_host() -> Host:
 
 
 def _read() -> Host:
-    machine = platform.machine()
     return Host(
         host_name=socket.gethostname(),
-        architecture=ARCHITECTURES.get(machine, machine),
+        architecture=architecture(),
         cpus=os.cpu_count() or 1,
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         kernel=platform.release(),

@@ -16,16 +16,15 @@ from client.kinds import LEASE, NODE
 from kube import quantity
 from kube.conditions import set_condition
 from kube.metadata import status_patch
+from kube.nodes import LEASE_NAMESPACE, SCHEDULABLE_LABEL
 from kube.objects import Object
 from kube.timestamps import to_micro_time, utc_now
 from nodeagent.host import Host
 from nodeagent.hypervisor.gateway import Hypervisor
 
-LEASE_NAMESPACE = "kube-node-lease"
 LEASE_SECONDS = 40
 RENEW_SECONDS = 10
 RETRY_SECONDS = 1.0
-SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 ACCELERATION_LABEL = "virtplane.io/acceleration"
 MOST_GUESTS = 1000
 

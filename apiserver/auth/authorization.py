@@ -14,10 +14,9 @@ from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.selectors import parse_field_selector
+from kube.nodes import LEASE_NAMESPACE
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
-LEASE_NAMESPACE = "kube-node-lease"
-"""Where agents keep the Lease that says their node is alive."""
 
 
 @dataclass(frozen=True, slots=True)

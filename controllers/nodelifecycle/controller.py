@@ -20,10 +20,10 @@ from controllers.nodelifecycle.decide import (
 )
 from controllers.scheduler.controller import BY_NODE
 from kube.metadata import status_patch
+from kube.nodes import LEASE_NAMESPACE
 from kube.objects import Object
 from kube.timestamps import to_time
 
-LEASE_NAMESPACE = "kube-node-lease"
 WORKERS = 2
 
 

@@ -8,9 +8,9 @@ still run them.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from controllers.scheduler.demand import SCHEDULABLE_LABEL
 from kube.conditions import get_condition, set_condition
 from kube.instances import is_final, phase_of
+from kube.nodes import SCHEDULABLE_LABEL
 from kube.objects import Object
 
 GRACE = timedelta(seconds=40)

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from controllers.scheduler.demand import SCHEDULABLE_LABEL, NodeFacts, Resources, demand
+from controllers.scheduler.demand import NodeFacts, Resources, demand
 from kube import quantity
 from kube.instances import INSTANCE_FINALIZER, is_final, node_of
 from kube.metadata import has_finalizer, is_terminating
+from kube.nodes import SCHEDULABLE_LABEL
 from kube.objects import Object
 
 SHOWN_NODES = 10

@@ -7,7 +7,6 @@ from kube import quantity
 from kube.conditions import is_true
 from kube.objects import Object
 
-SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 CPU_ALLOCATION_RATIO = 10
 """Virtual CPUs per CPU of a node (KubeVirt's default ``cpuAllocationRatio``)."""
 

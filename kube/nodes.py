@@ -1,0 +1,17 @@
+"""Nodes as the server, controllers and agents agree on them: how they are called, and how they show that they live."""
+
+import platform
+
+SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
+"""``true`` on a node that takes instances."""
+LEASE_NAMESPACE = "kube-node-lease"
+"""Where each node's agent renews a Lease of the node's name."""
+
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""What Kubernetes calls the machines that the kernel calls otherwise."""
+
+
+def architecture() -> str:
+    """Return the architecture of this host by Kubernetes' name."""
+    machine = platform.machine()
+    return _ARCHITECTURES.get(machine, machine)
