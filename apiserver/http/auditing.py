@@ -5,7 +5,7 @@ Source: Kubernetes' auditing; ``k8s.io/apiserver/pkg/endpoints/filters/audit.go`
 
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -16,6 +16,7 @@ from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import CALLER, INFO
 from apiserver.machinery.resource import Caller
+from kube.timestamps import to_micro_time, utc_now
 
 AUDIT_ID_HEADER = "Audit-ID"
 """A client may give its own, to find its request again; the answer always has one."""
@@ -35,7 +36,7 @@ def auditor(audit: AuditLog) -> Middleware:
 
     @web.middleware
     async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        received = datetime.now(UTC)
+        received = utc_now()
         response = await handler(request)
         level = audit.policy.level(request[CALLER], request[INFO])
         if level is not Level.NONE:
@@ -62,8 +63,8 @@ async def _event(
         "sourceIPs": [request.remote] if request.remote else [],
         "userAgent": request.headers.get("User-Agent", ""),
         **({"objectRef": _reference(asked)} if asked.is_resource else {}),
-        "requestReceivedTimestamp": _micro_time(received),
-        "stageTimestamp": _micro_time(datetime.now(UTC)),
+        "requestReceivedTimestamp": to_micro_time(received),
+        "stageTimestamp": to_micro_time(utc_now()),
         "responseStatus": {"metadata": {}, "code": response.status},
     }
     # A body that was refused unread is not waited for.
@@ -94,7 +95,3 @@ def _document(body: Any) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         return {"bytes": len(body)}
-
-
-def _micro_time(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")

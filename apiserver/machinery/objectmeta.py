@@ -7,10 +7,10 @@ import re
 import secrets
 import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
+from kube.timestamps import to_time, utc_now
 
 NameRule = Callable[[str], str | None]
 """Tells what is wrong with a name, or None."""
@@ -94,11 +94,6 @@ def generated_name(prefix: str) -> str:
     return prefix[:_GENERATED_PREFIX_LIMIT] + suffix
 
 
-def timestamp(at: datetime | None = None) -> str:
-    """Return ``at``, or now, as Kubernetes writes times: RFC 3339, UTC, whole seconds."""
-    return (at or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
     """Give the metadata of an object that is being created its name, uid and birthday, in place.
 
@@ -111,7 +106,7 @@ def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
     if namespace:
         metadata["namespace"] = namespace
     metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = timestamp()
+    metadata["creationTimestamp"] = to_time(utc_now())
 
 
 def validate_metadata(metadata: dict[str, Any], problem_of: NameRule = subdomain_problem) -> Iterator[FieldError]:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 
 from apiserver.machinery import errors
 from apiserver.machinery.cloning import clone
-from apiserver.machinery.objectmeta import timestamp
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.registry.codec import hub_object, stored_body
 from apiserver.registry.options import DeleteOptions, Propagation, WriteOptions
@@ -18,6 +17,7 @@ from apiserver.registry.reading import get
 from apiserver.registry.writing import UPDATE_ATTEMPTS
 from apiserver.storage.contract import ConflictError, NotFoundError, Record, Store
 from kube.metadata import FOREGROUND_FINALIZER, ORPHAN_FINALIZER
+from kube.timestamps import to_time
 
 COLLECTION_WORKERS = 32
 """How many objects of a collection are deleted at the same time; storage commits them together."""
@@ -116,10 +116,10 @@ def marked(resource: Resource, old: Object, options: DeleteOptions, caller: Call
     if not (grace and grace.seconds) and not resource.strategy.holds_deletion(hub):
         return None
     if grace is not None:
-        metadata["deletionTimestamp"] = timestamp(grace.until)
+        metadata["deletionTimestamp"] = to_time(grace.until)
         metadata["deletionGracePeriodSeconds"] = grace.seconds
     elif first or datetime.fromisoformat(metadata["deletionTimestamp"]) > now:
-        metadata["deletionTimestamp"] = timestamp(now)
+        metadata["deletionTimestamp"] = to_time(now)
         metadata["deletionGracePeriodSeconds"] = 0
     if first:
         if metadata.get("generation"):

@@ -18,12 +18,12 @@ from apiserver.machinery.disowning import UnconvertibleError
 from apiserver.machinery.fieldmanager import FieldManager, Forms, Writer
 from apiserver.machinery.fields import Fields, difference, union
 from apiserver.machinery.managers import ContestedError, MalformedError, Managers
-from apiserver.machinery.objectmeta import timestamp
 from apiserver.machinery.resource import Object, Resource, Version
 from apiserver.machinery.structural import Node
 from apiserver.registry.codec import hub_object, versioned_object
 from apiserver.registry.options import WriteOptions
 from apiserver.storage.contract import Record
+from kube.timestamps import to_time, utc_now
 
 KUBECTL = "kubectl"
 """The applier that takes over what it has applied on the client's side before."""
@@ -204,7 +204,7 @@ def _writer(resource: Resource, options: WriteOptions) -> Writer:
     return Writer(
         name=options.manager,
         api_version=resource.api_version(options.version),
-        time=timestamp(),
+        time=to_time(utc_now()),
         subresource=options.subresource,
     )
 

@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import timestamp
 from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from kube.instances import INSTANCE_FINALIZER
+from kube.timestamps import to_time, utc_now
 
 PENDING = "Pending"
 RESERVED_LABELS = tuple(
@@ -116,7 +116,7 @@ def _first_status(spec: Object) -> Object:
     cpu, memory = spec["domain"]["cpu"], spec["domain"].get("memory", {})
     status: Object = {
         "phase": PENDING,
-        "phaseTransitionTimestamps": [{"phase": PENDING, "phaseTransitionTimestamp": timestamp()}],
+        "phaseTransitionTimestamps": [{"phase": PENDING, "phaseTransitionTimestamp": to_time(utc_now())}],
         "currentCPUTopology": {count: cpu[count] for count in ("sockets", "cores", "threads")},
     }
     if "guest" in memory:
