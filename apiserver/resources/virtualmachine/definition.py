@@ -1,23 +1,18 @@
 """VirtualMachine: wiring only; the rules live in the sibling modules."""
 
-from apiserver.machinery.resource import Column, Conversion, Resource, Version
+from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.kubevirt import GROUP, versions
 from apiserver.resources.virtualmachine import v1alpha1, v1beta1
 from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
 
-GROUP = "kubevirt.io"
 KIND = "VirtualMachine"
 COLUMNS = (
     Column(name="Age", json_path=".metadata.creationTimestamp", type="date"),
     Column(name="Status", json_path=".status.printableStatus"),
     Column(name="Ready", json_path=".status.conditions[?(@.type=='Ready')].status"),
 )
-_VERSIONS: dict[str, Conversion | None] = {
-    "v1": None,
-    "v1beta1": v1beta1.CONVERSION,
-    "v1alpha3": None,  # the shape of v1
-    "v1alpha1": v1alpha1.CONVERSION,
-}
+_CONVERSIONS = {"v1beta1": v1beta1.CONVERSION, "v1alpha1": v1alpha1.CONVERSION}
 
 
 def resource(catalogue: Catalogue) -> Resource:
@@ -30,20 +25,10 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("vm", "vms"),
         categories=("all",),
         namespaced=True,
-        versions=tuple(_version(catalogue, name, conversion) for name, conversion in _VERSIONS.items()),
+        versions=versions(catalogue, KIND, COLUMNS, _CONVERSIONS),
         strategy=VirtualMachineStrategy(),
         has_status=True,
         has_generation=True,
         custom=True,
         selectable_fields=("status.printableStatus",),
-    )
-
-
-def _version(catalogue: Catalogue, name: str, conversion: Conversion | None) -> Version:
-    return Version(
-        name=name,
-        schema=catalogue.schema(GROUP, name, KIND),
-        conversion=conversion,
-        columns=COLUMNS,
-        deprecation=None if name == "v1" else f"{GROUP}/{name} {KIND} is deprecated; use {GROUP}/v1 {KIND}",
     )

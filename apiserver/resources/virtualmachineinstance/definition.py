@@ -1,11 +1,11 @@
 """VirtualMachineInstance: wiring only; the rules live in the sibling modules."""
 
-from apiserver.machinery.resource import Column, Conversion, Resource, Version
+from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.kubevirt import GROUP, versions
 from apiserver.resources.virtualmachineinstance import v1alpha1, v1beta1
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 
-GROUP = "kubevirt.io"
 KIND = "VirtualMachineInstance"
 COLUMNS = (
     Column(name="Age", json_path=".metadata.creationTimestamp", type="date"),
@@ -16,12 +16,7 @@ COLUMNS = (
     Column(name="Live-Migratable", json_path=".status.conditions[?(@.type=='LiveMigratable')].status", priority=1),
     Column(name="Paused", json_path=".status.conditions[?(@.type=='Paused')].status", priority=1),
 )
-_VERSIONS: dict[str, Conversion | None] = {
-    "v1": None,
-    "v1beta1": v1beta1.CONVERSION,
-    "v1alpha3": None,  # the shape of v1
-    "v1alpha1": v1alpha1.CONVERSION,
-}
+_CONVERSIONS = {"v1beta1": v1beta1.CONVERSION, "v1alpha1": v1alpha1.CONVERSION}
 
 
 def resource(catalogue: Catalogue) -> Resource:
@@ -34,20 +29,10 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("vmi", "vmis"),
         categories=("all",),
         namespaced=True,
-        versions=tuple(_version(catalogue, name, conversion) for name, conversion in _VERSIONS.items()),
+        versions=versions(catalogue, KIND, COLUMNS, _CONVERSIONS),
         strategy=VirtualMachineInstanceStrategy(),
         has_status=True,
         has_generation=True,
         custom=True,
         selectable_fields=("status.nodeName", "status.phase"),
-    )
-
-
-def _version(catalogue: Catalogue, name: str, conversion: Conversion | None) -> Version:
-    return Version(
-        name=name,
-        schema=catalogue.schema(GROUP, name, KIND),
-        conversion=conversion,
-        columns=COLUMNS,
-        deprecation=None if name == "v1" else f"{GROUP}/{name} {KIND} is deprecated; use {GROUP}/v1 {KIND}",
     )
