@@ -4,14 +4,13 @@ import asyncio
 import json
 import os
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from controllers.manager import Options, run
 from tests.apiserver import debian
-from tests.conformance.api import CONFIG_MAP, SECONDS, Api
+from tests.conformance.api import CONFIG_MAP, Api
 from tests.server import Server
 
 Kubectl = Callable[..., Awaitable[str]]
@@ -22,20 +21,6 @@ PROGRAMS = ("kubectl", debian.PACKAGE)
 def database_url(tmp_path: Any) -> str:
     """Where an empty database is; which one makes no difference to kubectl."""
     return f"sqlite:///{tmp_path}/log.db"
-
-
-@pytest.fixture
-async def controllers(server: Server) -> AsyncIterator[None]:
-    """The controllers at work."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    options = Options(kubeconfig=server.kubeconfig("controllers"), leader_elect=False)
-    working = asyncio.create_task(run(options, stop, ready))
-    async with asyncio.timeout(SECONDS):
-        await ready.wait()
-    yield
-    stop.set()
-    async with asyncio.timeout(SECONDS):
-        await working
 
 
 @pytest.fixture(params=PROGRAMS, scope="session")

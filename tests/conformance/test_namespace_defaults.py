@@ -1,39 +1,24 @@
 """What every namespace has, with the real server and the real controllers together."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from controllers.manager import Options, run
-from tests.conformance.api import CONFIG_MAP, NAMESPACE, SECONDS, Api, Kind
+from tests.conformance.api import CONFIG_MAP, NAMESPACE, Api, Kind
 from tests.server import Server
 
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
 AUTHORITY = "kube-root-ca.crt"
 EVERY = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane")
 
+pytestmark = pytest.mark.usefixtures("controllers")
+
 
 @pytest.fixture
 def database_url(tmp_path: Path) -> str:
     """None of this is about storage."""
     return f"sqlite:///{tmp_path}/log.db"
-
-
-@pytest.fixture(autouse=True)
-async def controllers(server: Server) -> AsyncIterator[None]:
-    """The controllers at work."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    options = Options(kubeconfig=server.kubeconfig("controllers"), leader_elect=False)
-    working = asyncio.create_task(run(options, stop, ready))
-    async with asyncio.timeout(SECONDS):
-        await ready.wait()
-    yield
-    stop.set()
-    async with asyncio.timeout(SECONDS):
-        await working
 
 
 async def test_each_namespace_has_an_identity_and_whom_to_trust(api: Api, server: Server) -> None:

@@ -1,14 +1,12 @@
 """Owners, dependents and namespaces, with the real server and the real controllers together."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from controllers.manager import Options, run
-from tests.conformance.api import CONFIG_MAP, NAMESPACE, NODE, SECONDS, Api, Kind, Object
-from tests.server import Server
+from tests.conformance.api import CONFIG_MAP, NAMESPACE, NODE, Api, Kind, Object
+
+pytestmark = pytest.mark.usefixtures("controllers")
 
 HELD = ["test.example/held"]
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
@@ -16,21 +14,6 @@ MACHINE = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "defaul
 INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
 EVENT = Kind("Event", "", "v1", "events", "default")
 TEMPLATE = {"spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}}}
-
-
-@pytest.fixture(autouse=True)
-async def controllers(server: Server) -> AsyncIterator[None]:
-    """The controllers at work."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    working = asyncio.create_task(
-        run(Options(kubeconfig=server.kubeconfig("controllers"), leader_elect=False), stop, ready)
-    )
-    async with asyncio.timeout(SECONDS):
-        await ready.wait()
-    yield
-    stop.set()
-    async with asyncio.timeout(SECONDS):
-        await working
 
 
 def owner(obj: Object, **more: Any) -> Object:
