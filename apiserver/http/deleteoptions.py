@@ -6,6 +6,7 @@ Source: ``k8s.io/apiserver/pkg/endpoints/handlers/delete.go``; ``metav1/validati
 from collections.abc import Mapping
 from typing import Any
 
+from apiserver.http.queries import number
 from apiserver.machinery import errors
 from apiserver.machinery.errors import FieldError
 from apiserver.registry.options import DeleteOptions, Propagation
@@ -66,8 +67,8 @@ def _from_query(query: Mapping[str, str]) -> dict[str, Any]:
 
 def _parsed(name: str, text: str) -> Any:
     match name:
-        case "gracePeriodSeconds" if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
-            return int(text)
+        case "gracePeriodSeconds":
+            return number({name: text}, name)
         case "orphanDependents" if text.lower() in BOOLEANS:
             return BOOLEANS[text.lower()]
         case "dryRun":

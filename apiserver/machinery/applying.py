@@ -3,6 +3,7 @@
 Source: ``sigs.k8s.io/structured-merge-diff/typed``, merge and remove; ``…/typed/validate`` for what is refused.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,8 +20,14 @@ def problems(node: Node, config: Any, path: str = "") -> Iterator[str]:
                 yield f"{path}.{name}: field not declared in schema"
             else:
                 yield from problems(node.field(name), value, f"{path}.{name}")
+    elif config is not None and _is_map(node):
+        yield f"{path}: expected map, got &{{{config}}}"
     elif isinstance(config, list):
         yield from _item_problems(node, config, path)
+
+
+def _is_map(node: Node) -> bool:
+    return bool(node.properties) or node.values is not None
 
 
 def _item_problems(node: Node, items: list[Any], path: str) -> Iterator[str]:
@@ -76,7 +83,7 @@ def _merge_lists(node: Node, live: list[Any], config: list[Any]) -> list[Any]:
     placed: set[str] = set()
     ahead = [(item_element(node, each), each) for each in live]
     left = 0
-    shared = [element for element in wanted if element in known]
+    shared = deque(element for element in wanted if element in known)
     for element, values in wanted.items():
         while left < len(ahead) and ahead[left][0] != element:
             name, each = ahead[left]
@@ -92,7 +99,7 @@ def _merge_lists(node: Node, live: list[Any], config: list[Any]) -> list[Any]:
         if left < len(ahead) and ahead[left][0] == element:
             left += 1
         if shared and shared[0] == element:
-            del shared[0]
+            shared.popleft()
     merged.extend(each for name, each in ahead[left:] if name not in wanted)
     return merged
 

@@ -33,12 +33,19 @@ class Decoded:
 
 
 def from_json(body: bytes, *, strict: bool = True) -> Decoded:
-    """Decode JSON; without ``strict`` nobody asks for repeated fields. Raises 400."""
+    """Decode JSON; without ``strict`` nobody asks for repeated fields. Raises 400, also beyond 254 levels.
+
+    So whatever this returns can be copied, compared and stored.
+    """
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as broken:
         raise errors.bad_request(f"the object provided is not valid JSON: {broken}") from broken
-    if not strict or not _may_repeat(body, value):
+    try:
+        again = orjson.dumps(value)
+    except orjson.JSONEncodeError as too_deep:  # reading allows more levels than writing
+        raise errors.nested_too_deeply() from too_deep
+    if not strict or not _may_repeat(body, again):
         return Decoded(value)
     return Decoded(value, [f'duplicate field "{path}"' for path in _repeated_paths(body)])
 
@@ -59,16 +66,12 @@ def from_yaml(body: bytes) -> Decoded:
     return Decoded(value, [f'line {line}: key "{key}" already set in map' for line, key in repeated[:_MAX_REPEATED]])
 
 
-def _may_repeat(body: bytes, value: Any) -> bool:
+def _may_repeat(body: bytes, again: bytes) -> bool:
     """Return False when no object in ``body`` can have a key twice.
 
-    ``body`` and its value encoded again hold a colon for every key and those in their strings. So unless a string of
-    ``body`` hides one, equal counts mean that no key was dropped. This costs a fifth of looking at every key.
+    ``body`` and its value encoded ``again`` hold a colon for every key and those in their strings. So unless a string
+    of ``body`` hides one, equal counts mean that no key was dropped. This costs a fifth of looking at every key.
     """
-    try:
-        again = orjson.dumps(value)
-    except orjson.JSONEncodeError:  # too deep to be stored, so it will be refused anyway
-        return False
     return body.count(b":") != again.count(b":") or _ESCAPED_COLON in body
 
 
@@ -84,10 +87,7 @@ def _repeated_paths(body: bytes) -> list[str]:
             repeated[id(built)] = list(dict.fromkeys(twice))
         return built
 
-    try:
-        root = json.loads(body, object_pairs_hook=build)
-    except RecursionError:  # as above: too deep to be stored
-        return []
+    root = json.loads(body, object_pairs_hook=build)
     if not repeated:
         return []
     paths: list[str] = []

@@ -138,7 +138,7 @@ def validate_metadata_update(
         if new.get(key) != old.get(key):
             yield FieldError.invalid(f"metadata.{key}", new.get(key), "field is immutable")
     if old.get("deletionTimestamp"):
-        known = old.get("finalizers") or ()
+        known = set(old.get("finalizers") or ())
         added = [each for each in new.get("finalizers") or () if each not in known]
         if added:
             yield FieldError.forbidden(

@@ -11,7 +11,7 @@ import jsonpointer
 import orjson
 
 from apiserver.machinery.cloning import clone
-from apiserver.machinery.errors import StatusError, bad_request, unsupported_media_type
+from apiserver.machinery.errors import StatusError, bad_request, nested_too_deeply, unsupported_media_type
 from apiserver.machinery.strategic import UnfitPatchError, strategic_merge
 from apiserver.machinery.structural import Node
 
@@ -46,6 +46,10 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any], node: Node 
     except orjson.JSONDecodeError as error:
         raise bad_request(f"error decoding patch: {error}") from error
     try:
+        patch = clone(patch)  # what comes next counts on no more levels than JSON may have
+    except ValueError as too_deep:
+        raise nested_too_deeply() from too_deep
+    try:
         patched = _json_patch(patch, obj) if media_type == JSON_PATCH else _merge_patch(media_type, patch, obj, node)
         patched = clone(patched)  # shares nothing with the patch, and is no deeper than JSON may be
     except (RecursionError, ValueError) as error:
@@ -69,7 +73,10 @@ def _json_patch(patch: Any, obj: dict[str, Any]) -> Any:
         return _apply_operations(jsonpatch.JsonPatch(patch), patch, clone(obj))
     except jsonpatch.InvalidJsonPatch as error:
         raise bad_request(f"error decoding patch: {error}") from error
-    except (jsonpatch.JsonPatchConflict, jsonpatch.JsonPatchTestFailed, jsonpointer.JsonPointerException) as error:
+    except jsonpatch.JsonPatchTestFailed as error:
+        # The library's words hold what was found, which may be a Secret's.
+        raise _unprocessable("testing a value failed: test failed") from error
+    except (jsonpatch.JsonPatchConflict, jsonpointer.JsonPointerException) as error:
         raise _unprocessable(str(error)) from error
     except (TypeError, AttributeError) as error:  # an operation on a scalar as if it had members
         raise _unprocessable(f"an operation does not fit the object: {error}") from error
@@ -82,6 +89,8 @@ def _apply_operations(checked: jsonpatch.JsonPatch, operations: list[Any], obj: 
     copied = 0
     for each in operations:
         if each["op"] == "copy":
+            if not isinstance(each.get("from"), str):
+                raise bad_request("error decoding patch: a copy needs a path to copy from")
             copied += len(orjson.dumps(jsonpointer.resolve_pointer(obj, each["from"])))
             if copied > _MAX_COPIED_BYTES:
                 raise _unprocessable(

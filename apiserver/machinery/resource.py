@@ -98,6 +98,12 @@ class Strategy:
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Undo what this caller may not change, and fill in what follows from the change."""
 
+    def settle(self, obj: Object) -> None:
+        """Move what can only be written to where it is kept, in a hub object that fits its schema.
+
+        It comes before anybody owns its fields. Source: the conversions from ``v1`` to the internal version.
+        """
+
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Adjust an update of the status subresource; the registry has already put back the old spec."""
 

@@ -47,12 +47,13 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     Raises 400 for unknown fields under Strict validation and 422 for everything the schema refuses.
     """
     version = resource.version(options.version)
-    _report_strict(resource, obj, version.schema.prune(obj), options)
+    _report_strict(resource, version.schema.prune(obj), options)
     version.schema.apply_defaults(obj)
     _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
     hub["apiVersion"] = resource.hub_api_version
     hub["metadata"].pop("selfLink", None)
+    resource.strategy.settle(hub)
     return hub
 
 
@@ -63,7 +64,7 @@ def _converted(resource: Resource, conversion: Conversion, obj: Object, current:
     return hub
 
 
-def _report_strict(resource: Resource, obj: Object, unknown: list[str], options: WriteOptions) -> None:
+def _report_strict(resource: Resource, unknown: list[str], options: WriteOptions) -> None:
     """Refuse, warn of, or ignore what strict decoding finds: fields given twice and fields that do not exist."""
     if not unknown and not options.repeated:
         return
@@ -71,7 +72,8 @@ def _report_strict(resource: Resource, obj: Object, unknown: list[str], options:
     match options.field_validation:
         case FieldValidation.STRICT if options.is_patch:
             problem = f"strict decoding error: {', '.join(texts)}"
-            raise errors.invalid("", "", "", [FieldError.invalid("patch", obj, problem)])
+            # Kubernetes shows the patch here; the object would show more than the client sent.
+            raise errors.invalid("", "", "", [FieldError("FieldValueInvalid", "patch", f"Invalid value: {problem}")])
         case FieldValidation.STRICT:
             raise errors.bad_request(
                 f'{resource.kind} in version "{options.version}" cannot be handled as a {resource.kind}: '

@@ -144,7 +144,7 @@ def applied(
         raise errors.invalid(resource.group, resource.kind, name, broken.wrong) from broken
     whole: Object = clone(new)
     whole["metadata"].pop("managedFields", None)
-    if options.manager == KUBECTL and whole["metadata"].get("annotations", {}).get(LAST_APPLIED):
+    if options.manager == KUBECTL and (whole["metadata"].get("annotations") or {}).get(LAST_APPLIED):
         whole["metadata"]["annotations"][LAST_APPLIED] = _last_applied(config)
     return whole, managing.encode(left)
 
@@ -169,19 +169,21 @@ def _applied_before(fields: FieldManager, live: Object, api_version: str) -> Fie
     """Return the fields that ``kubectl apply`` has set from the client's side and that still are as it set them."""
     try:
         last = orjson.loads(live["metadata"].get("annotations", {}).get(LAST_APPLIED, ""))
-        if not isinstance(last, dict) or last.get("apiVersion") != api_version:
+        if not isinstance(last, dict) or last.get("apiVersion") != api_version or not last.get("metadata"):
+            return {}
+        node = fields.versions.node(api_version)
+        if next(problems(node, clone(last)), None):
             return {}
         was = fields.comparable(last)
-    except (orjson.JSONDecodeError, LookupError, AttributeError):  # anybody can write anything there
+    except (ValueError, LookupError, RecursionError):  # anybody can write anything there
         return {}
-    node = fields.versions.node(api_version)
     changed = compare(node, was, fields.comparable(live))
     return difference(applied_fields(node, was), union(changed.removed, union(changed.modified, changed.added)))
 
 
 def _last_applied(config: Object) -> str:
     plain = clone(config)
-    plain["metadata"].get("annotations", {}).pop(LAST_APPLIED, None)
+    (plain["metadata"].get("annotations") or {}).pop(LAST_APPLIED, None)
     return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE).decode()
 
 

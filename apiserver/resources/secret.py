@@ -27,15 +27,20 @@ COLUMNS = (
 class SecretStrategy(Strategy):
     """Plain text goes in and base64 comes out; the type stays what it was."""
 
+    def settle(self, obj: Object) -> None:
+        """Encode ``stringData`` (``Convert_v1_Secret_To_core_Secret``)."""
+        plain = obj.pop("stringData", None) or {}
+        if plain:
+            encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+            obj["data"] = {**(obj.get("data") or {}), **encoded}
+
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
-        """Encode ``stringData``; a Secret without a type is Opaque."""
+        """A Secret without a type is Opaque."""
         new.setdefault("type", "Opaque")
-        _encode(new)
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Encode ``stringData``."""
+        """A type that is left out stays."""
         new.setdefault("type", old.get("type", "Opaque"))
-        _encode(new)
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield keys that cannot be, those whose values are not base64, and those that are missing; never values."""
@@ -58,13 +63,6 @@ class SecretStrategy(Strategy):
             yield FieldError.invalid("type", new["type"], "field is immutable")
         if old.get("immutable") and (new.get("data") != old.get("data") or not new.get("immutable")):
             yield FieldError.forbidden("data", "field is immutable when `immutable` is set")
-
-
-def _encode(new: Object) -> None:
-    plain = new.pop("stringData", None) or {}
-    if plain:
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
-        new["data"] = {**(new.get("data") or {}), **encoded}
 
 
 def resource(catalogue: Catalogue) -> Resource:
