@@ -4,7 +4,7 @@ import asyncio
 import functools
 import platform
 import ssl
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -18,16 +18,16 @@ from apiserver.audit import AuditLog, Policy
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
-from apiserver.auth.nodebinding import INSTANCES, is_bound
+from apiserver.auth.nodebinding import is_bound
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT
-from apiserver.machinery.resource import Caller, Resource
+from apiserver.machinery.resource import Caller
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
-from apiserver.registry.codec import hub_object
 from apiserver.registry.options import WriteOptions
+from apiserver.registry.stored import StoredObjects
 from apiserver.resources import resources
 from apiserver.resources.priorityclass import system_classes
 from apiserver.storage.cache import WatchCache
@@ -36,12 +36,10 @@ from apiserver.storage.contract import Key, NotFoundError
 from apiserver.storage.sql import SqlLog
 from certs.contexts import serving_context
 from kube.nodes import LEASE_NAMESPACE, architecture
-from kube.objects import Object
 
 log = structlog.get_logger()
 
 NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, "virtplane")
-INSTANCES_STORAGE = f"{INSTANCES}.kubevirt.io"
 SHUTDOWN_SECONDS = 10.0
 KUBERNETES_VERSION = ("1", "32")
 """The Kubernetes API level that clients may expect."""
@@ -90,14 +88,14 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 def make_api(cache: WatchCache) -> Api:
     """Return the API that serves everything in ``openapi/`` from ``cache``."""
-    catalogue, served = _served()
-    instances = _CachedInstances(cache)
+    catalogue, stored = _catalogue(), StoredObjects(cache)
+    served = resources(catalogue, stored)
 
     def bound_to(node: str, asked: RequestInfo) -> bool:
-        return is_bound(instances, node, asked.resource, asked.namespace, asked.name)
+        return is_bound(stored, node, asked.resource, asked.namespace, asked.name)
 
     return Api(
-        resources=served,
+        resources={(resource.group, resource.plural): resource for resource in served},
         store=cache,
         catalogue=catalogue,
         authenticator=Authenticator(),
@@ -106,10 +104,9 @@ def make_api(cache: WatchCache) -> Api:
 
 
 @functools.cache
-def _served() -> tuple[Catalogue, Mapping[tuple[str, str], Resource]]:
-    """Return the schemas and all that is served by them. They never change, and compiling them takes a while."""
-    catalogue = Catalogue.load(openapi.DIRECTORY)
-    return catalogue, {(resource.group, resource.plural): resource for resource in resources(catalogue)}
+def _catalogue() -> Catalogue:
+    """Return the schemas. They never change, and compiling them takes a while."""
+    return Catalogue.load(openapi.DIRECTORY)
 
 
 def product_version() -> dict[str, str]:
@@ -163,17 +160,3 @@ async def _ensure(api: Api) -> None:
             await api.store.get(Key(resource.storage_name, "", obj["metadata"]["name"]))
         except NotFoundError:
             await writing.create(resource, api.store, "", obj, write)
-
-
-class _CachedInstances:
-    """VirtualMachineInstances as the cache holds them."""
-
-    def __init__(self, cache: WatchCache) -> None:
-        self._cache = cache
-
-    def one(self, namespace: str, name: str) -> Object | None:
-        record = self._cache.peek(Key(INSTANCES_STORAGE, namespace, name))
-        return hub_object(record) if record is not None else None
-
-    def all(self, namespace: str) -> Iterator[Object]:
-        return (hub_object(record) for record in self._cache.records(INSTANCES_STORAGE, namespace))

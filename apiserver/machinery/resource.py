@@ -5,7 +5,7 @@ default, convert, prepare, validate, store); a :class:`Strategy` only says what 
 Source of the split: ``k8s.io/apiserver/pkg/registry/rest``.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -39,6 +39,22 @@ class Caller:
         """The name of the node whose agent this is, or None."""
         is_agent = NODES_GROUP in self.groups and self.name.startswith(NODE_PREFIX)
         return self.name.removeprefix(NODE_PREFIX) if is_agent else None
+
+
+class Stored(Protocol):
+    """The objects of other kinds, in their hub versions, for rules that depend on them.
+
+    They are what this server remembers: asked without waiting, and on a replica a moment old. They must not be changed.
+    A kind is named as storage names it, ``plural.group``.
+    """
+
+    def one(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Return an object, or None; the namespace is empty for kinds that have none."""
+        ...
+
+    def all(self, kind: str, namespace: str | None = None) -> Iterator[Object]:
+        """Yield the objects of a namespace, or of all."""
+        ...
 
 
 class Conversion(Protocol):

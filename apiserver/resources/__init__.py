@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from apiserver.machinery.resource import Resource
+from apiserver.machinery.resource import Resource, Stored
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources import (
     configmap,
@@ -22,6 +22,7 @@ from apiserver.resources import (
     serviceaccount,
     storageclass,
 )
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
@@ -47,11 +48,16 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     roles.role,
     priorityclass.resource,
     storageclass.resource,
+)
+_CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachine.resource,
     virtualmachineinstance.resource,
 )
+"""Kinds whose rules depend on how the cluster is configured, or on other objects."""
 
 
-def resources(catalogue: Catalogue) -> tuple[Resource, ...]:
-    """Return every served resource, with the schemas that ``catalogue`` holds."""
-    return tuple(define(catalogue) for define in _DEFINITIONS)
+def resources(catalogue: Catalogue, stored: Stored) -> tuple[Resource, ...]:
+    """Return every served resource, with the schemas that ``catalogue`` holds; rules see what is ``stored``."""
+    cluster = Cluster(stored)
+    plain = (define(catalogue) for define in _DEFINITIONS)
+    return (*plain, *(define(catalogue, cluster) for define in _CONFIGURED))

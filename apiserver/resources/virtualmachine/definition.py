@@ -2,6 +2,7 @@
 
 from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirt import GROUP, versions
 from apiserver.resources.virtualmachine import v1alpha1, v1beta1
 from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
@@ -15,7 +16,7 @@ COLUMNS = (
 _CONVERSIONS = {"v1beta1": v1beta1.CONVERSION, "v1alpha1": v1alpha1.CONVERSION}
 
 
-def resource(catalogue: Catalogue) -> Resource:
+def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
     """Define the kind."""
     return Resource(
         group=GROUP,
@@ -26,7 +27,7 @@ def resource(catalogue: Catalogue) -> Resource:
         categories=("all",),
         namespaced=True,
         versions=versions(catalogue, KIND, COLUMNS, _CONVERSIONS),
-        strategy=VirtualMachineStrategy(),
+        strategy=VirtualMachineStrategy(cluster),
         has_status=True,
         has_generation=True,
         custom=True,

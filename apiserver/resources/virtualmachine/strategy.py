@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import validate_annotations, validate_labels
 from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
@@ -22,6 +23,9 @@ _TEMPLATE_SPEC = "spec.template.spec"
 
 class VirtualMachineStrategy(Strategy):
     """A machine keeps its identity from start to start; how it is, only the system says."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Fix what must be the same at every start: machine type, and the firmware's UUID and serial number."""

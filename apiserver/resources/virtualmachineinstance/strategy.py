@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Strategy
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
@@ -53,6 +54,9 @@ def keep_status(new: Object, old: Object, caller: Caller) -> None:
 
 class VirtualMachineInstanceStrategy(Strategy):
     """A guest never changes its hardware; whoever wants another one changes the VirtualMachine."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Fill in the spec, hold the instance until its domain is gone, and start it in phase Pending."""

@@ -10,6 +10,7 @@ from apiserver.machinery.schema import Catalogue
 from apiserver.registry.codec import encoder, stored_body
 from apiserver.resources import resources
 from apiserver.storage.contract import Key, Record
+from tests.apiserver.resources.surroundings import Remembered
 
 KEPT = 200
 OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"a": "b" * 300}}
@@ -17,7 +18,7 @@ OBJECT = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "d
 
 @pytest.fixture(scope="module")
 def config_maps_json() -> Callable[[], bytes]:
-    served = {resource.plural: resource for resource in resources(Catalogue.load(openapi.DIRECTORY))}
+    served = {resource.plural: resource for resource in resources(Catalogue.load(openapi.DIRECTORY), Remembered())}
     body = stored_body(OBJECT)
     return lambda: encoder(served["configmaps"], "v1")(Record(Key("configmaps", "a", "a"), 1, body))
 

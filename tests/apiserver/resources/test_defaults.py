@@ -12,6 +12,7 @@ from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 from tests.apiserver.resources.generated import CATALOGUE, Generator
+from tests.apiserver.resources.surroundings import PLAIN
 
 Object = dict[str, Any]
 
@@ -127,7 +128,7 @@ def instance(**metadata: Any) -> Object:
 
 def test_a_new_instance_is_pending_and_held() -> None:
     new = instance(finalizers=["mine"])
-    VirtualMachineInstanceStrategy().prepare_for_create(new, USER)
+    VirtualMachineInstanceStrategy(PLAIN).prepare_for_create(new, USER)
     assert new["metadata"]["finalizers"] == ["mine", "kubevirt.io/foregroundDeleteVirtualMachine"]
     (transition,) = new["status"]["phaseTransitionTimestamps"]
     assert transition["phase"] == new["status"]["phase"] == "Pending"
@@ -136,7 +137,7 @@ def test_a_new_instance_is_pending_and_held() -> None:
 
 
 def test_the_manifest_an_instance_was_made_from_changes_nothing_later() -> None:
-    strategy, stored = VirtualMachineInstanceStrategy(), instance()
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
     strategy.prepare_for_create(stored, USER)
     again = instance()
     strategy.prepare_for_update(again, stored, USER)
@@ -145,7 +146,7 @@ def test_the_manifest_an_instance_was_made_from_changes_nothing_later() -> None:
 
 
 def test_an_instance_stored_under_older_defaults_can_still_be_let_go_and_applied_again() -> None:
-    strategy, stored = VirtualMachineInstanceStrategy(), instance()
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
     strategy.prepare_for_create(stored, USER)
     del stored["spec"]["domain"]["cpu"]["model"]
     let_go, again = copy.deepcopy(stored), instance()
@@ -157,7 +158,7 @@ def test_an_instance_stored_under_older_defaults_can_still_be_let_go_and_applied
 
 
 def test_even_the_system_cannot_change_an_instances_hardware() -> None:
-    strategy, stored = VirtualMachineInstanceStrategy(), instance()
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
     strategy.prepare_for_create(stored, USER)
     changed = copy.deepcopy(stored)
     changed["spec"]["domain"]["memory"]["guest"] = "2Gi"
@@ -166,14 +167,14 @@ def test_even_the_system_cannot_change_an_instances_hardware() -> None:
 
 
 def test_an_agent_creates_no_instance_whichever_verb_it_uses() -> None:
-    strategy, new = VirtualMachineInstanceStrategy(), instance()
+    strategy, new = VirtualMachineInstanceStrategy(PLAIN), instance()
     strategy.prepare_for_create(new, AGENT)
     assert [each.message for each in strategy.validate(new, AGENT)] == ["Forbidden: a node agent creates no instances"]
     assert list(strategy.validate(new, SYSTEM)) == []
 
 
 def test_an_agent_reports_but_cannot_hand_its_instance_to_another_node() -> None:
-    strategy = VirtualMachineInstanceStrategy()
+    strategy = VirtualMachineInstanceStrategy(PLAIN)
     old = {"status": {"nodeName": "one", "phase": "Scheduled"}}
     for caller, kept in ((AGENT, "one"), (SYSTEM, "two")):
         new = {"status": {"nodeName": "two", "phase": "Running"}}
@@ -182,7 +183,7 @@ def test_an_agent_reports_but_cannot_hand_its_instance_to_another_node() -> None
 
 
 def test_a_users_status_is_put_back_without_a_word() -> None:
-    for strategy in (VirtualMachineInstanceStrategy(), VirtualMachineStrategy()):
+    for strategy in (VirtualMachineInstanceStrategy(PLAIN), VirtualMachineStrategy(PLAIN)):
         new: Object = {"status": {"phase": "Running"}}
         strategy.prepare_for_status_update(new, {"status": {"phase": "Pending"}}, USER)
         assert new == {"status": {"phase": "Pending"}}
@@ -192,7 +193,7 @@ def test_a_users_status_is_put_back_without_a_word() -> None:
 
 def test_a_new_machine_gets_an_identity_that_outlives_its_instances_and_nothing_else() -> None:
     new = {"spec": {"runStrategy": "Always", "template": {"spec": {"domain": {"devices": {}}}}}}
-    VirtualMachineStrategy().prepare_for_create(new, USER)
+    VirtualMachineStrategy(PLAIN).prepare_for_create(new, USER)
     spec = new["spec"]["template"]["spec"]
     firmware = spec["domain"].pop("firmware")
     uuid.UUID(firmware["uuid"])
@@ -203,7 +204,7 @@ def test_a_new_machine_gets_an_identity_that_outlives_its_instances_and_nothing_
 
 
 def test_a_machine_that_is_replaced_by_its_first_manifest_keeps_its_identity() -> None:
-    strategy = VirtualMachineStrategy()
+    strategy = VirtualMachineStrategy(PLAIN)
     manifest = {"spec": {"runStrategy": "Always", "template": {"spec": {"domain": {"devices": {}}}}}}
     stored, again = copy.deepcopy(manifest), copy.deepcopy(manifest)
     strategy.prepare_for_create(stored, USER)
@@ -229,4 +230,4 @@ DEPRECATED = [
 def test_what_is_deprecated_is_accepted_with_a_warning(power: Object, method: Object, told: list[str]) -> None:
     devices = {"interfaces": [{"name": "default", **method}]}
     obj = {"spec": {**power, "template": {"spec": {"domain": {"devices": devices}}}}}
-    assert list(VirtualMachineStrategy().warnings(obj)) == told
+    assert list(VirtualMachineStrategy(PLAIN).warnings(obj)) == told

@@ -13,6 +13,7 @@ from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from tests.apiserver.resources.generated import Generator
+from tests.apiserver.resources.surroundings import PLAIN
 
 Object = dict[str, Any]
 
@@ -536,7 +537,7 @@ POWER_CASES = [
 
 @pytest.mark.parametrize(("power", "field", "part"), POWER_CASES)
 def test_a_machine_has_one_run_strategy(power: Object, field: str, part: str) -> None:
-    (found,) = VirtualMachineStrategy().validate(machine(valid(), **power), USER)
+    (found,) = VirtualMachineStrategy(PLAIN).validate(machine(valid(), **power), USER)
     assert found.field == field
     assert part in found.message
 
@@ -544,8 +545,8 @@ def test_a_machine_has_one_run_strategy(power: Object, field: str, part: str) ->
 def test_a_name_that_no_domain_can_have_is_refused() -> None:
     named = {"name": "n" * 200, "namespace": "s" * 41}
     for strategy, new in (
-        (VirtualMachineStrategy(), {**machine(valid(), running=True), "metadata": named}),
-        (VirtualMachineInstanceStrategy(), {"metadata": named, "spec": valid()}),
+        (VirtualMachineStrategy(PLAIN), {**machine(valid(), running=True), "metadata": named}),
+        (VirtualMachineInstanceStrategy(PLAIN), {"metadata": named, "spec": valid()}),
     ):
         (found,) = strategy.validate(new, USER)
         assert (found.field, "no more than 199" in found.message) == ("metadata.name", True)
@@ -557,7 +558,7 @@ def test_a_name_that_no_domain_can_have_is_refused() -> None:
 def test_a_machines_template_is_judged_where_it_is() -> None:
     wrong = machine(edited({f"{DISK}.name": "x"}), runStrategy="Always")
     wrong["spec"]["template"]["metadata"] = {"labels": {"a b": "c"}, "annotations": {"d e": "f"}}
-    found = {each.field: each.message for each in VirtualMachineStrategy().validate(wrong, USER)}
+    found = {each.field: each.message for each in VirtualMachineStrategy(PLAIN).validate(wrong, USER)}
     assert found.keys() == {
         "spec.template.metadata.labels",
         "spec.template.metadata.annotations",
@@ -570,7 +571,7 @@ def test_a_template_stored_under_older_rules_can_be_switched_but_not_changed() -
     old = machine(edited({"hostname": "_"}), runStrategy="Always")
     halted = machine(edited({"hostname": "_"}), runStrategy="Halted")
     changed = machine(edited({"hostname": "_", "subdomain": "a"}), runStrategy="Always")
-    strategy = VirtualMachineStrategy()
+    strategy = VirtualMachineStrategy(PLAIN)
     assert list(strategy.validate_update(halted, old, USER)) == []
     assert [each.field for each in strategy.validate_update(changed, old, USER)] == ["spec.template.spec.hostname"]
 
@@ -578,7 +579,7 @@ def test_a_template_stored_under_older_rules_can_be_switched_but_not_changed() -
 def test_only_the_system_says_where_an_instance_is() -> None:
     label = "kubevirt.io/nodeName"
     instance = {"metadata": {"labels": {label: "one"}}, "spec": valid()}
-    strategy = VirtualMachineInstanceStrategy()
+    strategy = VirtualMachineInstanceStrategy(PLAIN)
     assert [each.field for each in strategy.validate(instance, USER)] == [f"metadata.labels[{label}]"]
     assert list(strategy.validate(instance, Caller("controllers", system=True))) == []
     unlabelled = {"metadata": {}, "spec": valid()}
