@@ -2,7 +2,7 @@
 
 import pytest
 
-from kube.configuration import GATES, Configuration
+from kube.configuration import Configuration
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,3 @@ def test_a_gate_that_is_listed_is_on_if_there_is_something_behind_it(gate: str, 
 def test_a_gate_that_is_disabled_is_off_unless_its_feature_is_for_good(gate: str, on: bool) -> None:
     said = {"developerConfiguration": {"featureGates": [gate], "disabledFeatureGates": [gate]}}
     assert Configuration(said).enabled(gate) is on
-
