@@ -14,6 +14,7 @@ from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
+from kube.configuration import Configuration
 
 RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
 _IDENTITY = {"uuid", "serial"}
@@ -52,13 +53,13 @@ class VirtualMachineStrategy(Strategy):
         """Yield everything wrong with the machine."""
         yield from validate_name(new["metadata"])
         yield from _validate_power(new["spec"])
-        yield from _validate_template(new["spec"]["template"])
+        yield from _validate_template(new["spec"]["template"], self._cluster.configuration)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the change. A template that was stored under older rules may stay as it is."""
         yield from _validate_power(new["spec"])
         if new["spec"]["template"] != old["spec"]["template"]:
-            yield from _validate_template(new["spec"]["template"])
+            yield from _validate_template(new["spec"]["template"], self._cluster.configuration)
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used."""
@@ -76,8 +77,8 @@ def _validate_power(spec: Object) -> Iterable[FieldError]:
         yield FieldError.not_supported("spec.runStrategy", strategy, RUN_STRATEGIES)
 
 
-def _validate_template(template: Object) -> Iterable[FieldError]:
+def _validate_template(template: Object, configuration: Configuration) -> Iterable[FieldError]:
     metadata = template.get("metadata", {})
     yield from validate_labels(metadata.get("labels", {}), "spec.template.metadata.labels")
     yield from validate_annotations(metadata.get("annotations", {}), "spec.template.metadata.annotations")
-    yield from validate_spec(template["spec"], _TEMPLATE_SPEC)
+    yield from validate_spec(template["spec"], _TEMPLATE_SPEC, configuration)

@@ -92,7 +92,7 @@ class VirtualMachineInstanceStrategy(Strategy):
             yield FieldError.forbidden("metadata.name", "a node agent creates no instances")
         yield from validate_name(new["metadata"])
         yield from _reserved_labels(new, {}, caller)
-        yield from validate_spec(new["spec"], "spec")
+        yield from validate_spec(new["spec"], "spec", self._cluster.configuration)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield an error when the spec has changed. What is stored is not judged again."""

@@ -12,8 +12,9 @@ from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
+from kube.configuration import Configuration
 from tests.apiserver.resources.generated import Generator
-from tests.apiserver.resources.surroundings import PLAIN
+from tests.apiserver.resources.surroundings import PLAIN, gates
 
 Object = dict[str, Any]
 
@@ -463,9 +464,17 @@ CASES: list[tuple[Object, str, str, str]] = [
 
 @pytest.mark.parametrize(("edits", "field", "reason", "part"), CASES)
 def test_each_mistake_is_told_once_with_its_place(edits: Object, field: str, reason: str, part: str) -> None:
-    found = list(validate_spec(edited(edits), "spec"))
+    found = list(validate_spec(edited(edits), "spec", Configuration()))
     assert [(each.field, each.reason) for each in found] == [(f"spec.{field}", reason)]
     assert part in found[0].message
+
+
+def test_a_feature_behind_a_gate_that_is_off_is_refused_with_the_gates_name() -> None:
+    spec = edited({"domain.devices.autoattachVSOCK": True})
+    (found,) = validate_spec(spec, "spec", Configuration())
+    assert (found.field, found.reason) == ("spec.domain.devices.autoattachVSOCK", FORBIDDEN)
+    assert "feature gate VSOCK is off" in found.message
+    assert list(validate_spec(spec, "spec", gates("VSOCK").configuration)) == []
 
 
 RIGHT: list[Object] = [
@@ -501,14 +510,14 @@ RIGHT: list[Object] = [
 @pytest.mark.parametrize("edits", RIGHT)
 def test_what_is_right_is_accepted_with_and_without_defaults(edits: Object) -> None:
     spec = edited(edits)
-    assert list(validate_spec(spec, "spec")) == []
+    assert list(validate_spec(spec, "spec", Configuration())) == []
     fill_instance(spec)
-    assert list(validate_spec(spec, "spec")) == []
+    assert list(validate_spec(spec, "spec", Configuration())) == []
 
 
 def test_everything_wrong_is_told_at_once() -> None:
     wrong = {"hostname": "_", "domain.memory.guest": "0", f"{DISK}.name": "x", f"{NIC}.model": "y"}
-    fields = {each.field for each in validate_spec(edited(wrong), "spec")}
+    fields = {each.field for each in validate_spec(edited(wrong), "spec", Configuration())}
     assert fields == {
         "spec.hostname",
         "spec.domain.memory.guest",
@@ -520,7 +529,7 @@ def test_everything_wrong_is_told_at_once() -> None:
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(Generator("v1").of("VirtualMachineInstanceSpec"))
 def test_no_spec_that_fits_the_schema_breaks_a_rule_itself(spec: Object) -> None:
-    for each in validate_spec(spec, "spec"):
+    for each in validate_spec(spec, "spec", Configuration()):
         assert isinstance(each, FieldError)
 
 

@@ -1,11 +1,13 @@
 """The rules of an instance's spec that no schema can express: one function a rule, one module a subject.
 
 A rule takes the spec and its path (``spec``, or ``spec.template.spec`` in a VirtualMachine) and yields what breaks it.
-It counts on the schema for types, and must hold for a spec before and after defaults were filled in.
+It counts on the schema for types, and must hold for a spec before and after defaults were filled in. ``RULES`` of a
+module know the spec alone; its ``CONFIGURED`` take the configuration of the system, too, as those of features behind a
+gate do (``values.gate_problems``).
 Source: KubeVirt's admission webhooks (``pkg/virt-api/webhooks/validating-webhook/admitters``).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
@@ -21,6 +23,7 @@ from apiserver.resources.virtualmachineinstance.validation import (
     text,
     volumes,
 )
+from kube.configuration import Configuration
 
 _RULES = (
     *placement.RULES,
@@ -34,9 +37,12 @@ _RULES = (
     *volumes.RULES,
     *networks.RULES,
 )
+_CONFIGURED: tuple[Callable[[Object, str, Configuration], Iterator[FieldError]], ...] = (*devices.CONFIGURED,)
 
 
-def validate_spec(spec: Object, path: str) -> Iterator[FieldError]:
-    """Yield everything wrong with an instance's ``spec`` at ``path``."""
+def validate_spec(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
+    """Yield everything wrong with an instance's ``spec`` at ``path``, in a system that is configured so."""
     for rule in _RULES:
         yield from rule(spec, path)
+    for rule in _CONFIGURED:
+        yield from rule(spec, path, configuration)

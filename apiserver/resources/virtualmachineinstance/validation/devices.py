@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
-from apiserver.resources.virtualmachineinstance.validation.values import duplicates, one_of
+from apiserver.resources.virtualmachineinstance.validation.values import duplicates, gate_problems, one_of
+from kube.configuration import Configuration
 
 VIDEO_TYPES = {
     "amd64": ("vga", "cirrus", "virtio", "ramfb", "bochs"),
@@ -56,9 +57,16 @@ def video(spec: Object, path: str) -> Iterator[FieldError]:
         yield FieldError.forbidden(f"{path}.domain.devices.video", detail)
 
 
+def vsock(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
+    """A socket between guest and host is behind a gate."""
+    if spec["domain"]["devices"].get("autoattachVSOCK"):
+        yield from gate_problems("VSOCK", f"{path}.domain.devices.autoattachVSOCK", configuration)
+
+
 def _named(device: Object, path: str) -> Iterator[FieldError]:
     if not device["name"]:
         yield FieldError.required(f"{path}.name")
 
 
 RULES = (inputs, watchdog, sound, video)
+CONFIGURED = (vsock,)
