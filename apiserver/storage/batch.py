@@ -1,11 +1,12 @@
 """Group commit, the pure part: what a batch of writes does to the state it meets."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from apiserver.storage.contract import (
+    Along,
     AlreadyExistsError,
     ConflictError,
     Event,
@@ -26,6 +27,12 @@ class Write:
     body: bytes | None
     expected: Revision | None
     done: asyncio.Future[Record]
+    along: Sequence[Along] = ()
+
+    @property
+    def keys(self) -> list[Key]:
+        """The keys of all records that it concerns."""
+        return [self.key, *(each.key for each in self.along)]
 
 
 @dataclass(slots=True)
@@ -45,17 +52,37 @@ def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revis
     Each write sees those before it, and fails alone.
     """
     result = Plan()
+
+    def at(key: Key) -> Record | None:
+        return result.state[key] if key in result.state else current.get(key)
+
     for write in writes:
-        found = result.state[write.key] if write.key in result.state else current.get(write.key)
-        if (error := _objection(write, found)) is not None:
-            result.failed.append((write, error))
+        found = at(write.key)
+        try:
+            if (error := _objection(write, found)) is not None:
+                raise error
+            events = _amended(write, at, revision)
+        except StorageError as refused:
+            result.failed.append((write, refused))
             continue
-        revision += 1
-        event = _event(write, found, revision)
-        result.events.append(event)
-        result.succeeded.append((write, event.record))
-        result.state[write.key] = None if event.kind is EventKind.DELETED else event.record
+        events.append(_event(write, found, revision + len(events) + 1))
+        revision = events[-1].revision
+        result.events += events
+        result.succeeded.append((write, events[-1].record))
+        for event in events:
+            result.state[event.record.key] = None if event.kind is EventKind.DELETED else event.record
     return result
+
+
+def _amended(write: Write, at: Callable[[Key], Record | None], revision: Revision) -> list[Event]:
+    """Return what goes along with ``write``, after ``revision``. Raises the StorageError of who refuses it."""
+    events: list[Event] = []
+    for each in write.along:
+        record = at(each.key)
+        if record is not None and (body := each.amend(record)) is not None:
+            changed = Record(record.key, revision + len(events) + 1, body)
+            events.append(Event(EventKind.MODIFIED, changed, record))
+    return events
 
 
 def _objection(write: Write, found: Record | None) -> StorageError | None:

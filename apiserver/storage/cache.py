@@ -18,6 +18,7 @@ import structlog
 from apiserver.storage import tasks
 from apiserver.storage.contract import (
     EVERYTHING,
+    Along,
     Event,
     FutureRevisionError,
     Key,
@@ -77,13 +78,13 @@ class WatchCache:
         """How far the cache has followed the log."""
         return self._revision
 
-    async def create(self, key: Key, body: bytes) -> Record:
+    async def create(self, key: Key, body: bytes, *, along: Sequence[Along] = ()) -> Record:
         """See Store."""
-        return await self._seen(await self._sql.create(key, body))
+        return await self._seen(await self._sql.create(key, body, along=along))
 
-    async def replace(self, key: Key, body: bytes, *, expected: Revision) -> Record:
+    async def replace(self, key: Key, body: bytes, *, expected: Revision, along: Sequence[Along] = ()) -> Record:
         """See Store."""
-        return await self._seen(await self._sql.replace(key, body, expected=expected))
+        return await self._seen(await self._sql.replace(key, body, expected=expected, along=along))
 
     async def remove(self, key: Key, *, expected: Revision) -> Record:
         """See Store."""

@@ -92,6 +92,25 @@ class Event:
         return Record(written.key, written.revision, self.previous.body if self.previous else b"")
 
 
+Amend = Callable[[Record], bytes | None]
+"""Returns the new body of a record, or None to leave it. Asked within the commit, so it must be quick.
+
+It refuses the write that it goes along with by raising a StorageError, and must raise nothing else.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A change of another record that is committed together with a write, or neither of them is.
+
+    ``amend`` is given the record as it is when the write's turn has come, whoever else writes. Where there is no
+    record, nothing is asked.
+    """
+
+    key: Key
+    amend: Amend
+
+
 Selects = Callable[[Record], bool]
 """Whether a record is wanted. Asked often, and while others wait: it must be quick, and must not raise."""
 
@@ -215,12 +234,15 @@ class Store(Protocol):
     ``at_least`` bounds how old an answer may be: None for the newest committed state, 0 for whatever is at hand.
     """
 
-    async def create(self, key: Key, body: bytes) -> Record:
-        """Store ``body`` under a new ``key``. Raises AlreadyExistsError, UnavailableError."""
+    async def create(self, key: Key, body: bytes, *, along: Sequence[Along] = ()) -> Record:
+        """Store ``body`` under a new ``key``. Raises AlreadyExistsError, UnavailableError, what ``along`` raises."""
         ...
 
-    async def replace(self, key: Key, body: bytes, *, expected: Revision) -> Record:
-        """Replace ``key`` if it is still at ``expected``. Raises NotFoundError, ConflictError, UnavailableError."""
+    async def replace(self, key: Key, body: bytes, *, expected: Revision, along: Sequence[Along] = ()) -> Record:
+        """Replace ``key`` if it is still at ``expected``.
+
+        Raises NotFoundError, ConflictError, UnavailableError, what ``along`` raises.
+        """
         ...
 
     async def remove(self, key: Key, *, expected: Revision) -> Record:

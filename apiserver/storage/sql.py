@@ -20,6 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
 from apiserver.storage.contract import (
+    Along,
     CompactedError,
     Event,
     EventKind,
@@ -152,13 +153,13 @@ class SqlLog:
         """True when other processes may write to the same log."""
         return self._engine.dialect.name == "postgresql"
 
-    async def create(self, key: Key, body: bytes) -> Record:
+    async def create(self, key: Key, body: bytes, *, along: Sequence[Along] = ()) -> Record:
         """See Store."""
-        return await self._submit(key, body, None)
+        return await self._submit(key, body, None, along)
 
-    async def replace(self, key: Key, body: bytes, *, expected: Revision) -> Record:
+    async def replace(self, key: Key, body: bytes, *, expected: Revision, along: Sequence[Along] = ()) -> Record:
         """See Store."""
-        return await self._submit(key, body, expected)
+        return await self._submit(key, body, expected, along)
 
     async def remove(self, key: Key, *, expected: Revision) -> Record:
         """See Store."""
@@ -257,9 +258,11 @@ class SqlLog:
             forgotten = await tx.execute(delete(history).where(history.c.revision <= upto))
             return forgotten.rowcount
 
-    async def _submit(self, key: Key, body: bytes | None, expected: Revision | None) -> Record:
+    async def _submit(
+        self, key: Key, body: bytes | None, expected: Revision | None, along: Sequence[Along] = ()
+    ) -> Record:
         done: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
-        await self._writes.put(Write(key, body, expected, done))
+        await self._writes.put(Write(key, body, expected, done, along))
         if self._closed:  # perhaps while it waited for room in the queue: nobody takes it from there any more
             self._refuse_waiting()
         return await done
@@ -312,7 +315,7 @@ class SqlLog:
                 self._newest = revision
             if not batch:
                 return Plan()
-            keys = {write.key for write in batch}
+            keys = {key for write in batch for key in write.keys}
             rows = await tx.execute(select(objects).where(_KEY.in_([tuple(key) for key in keys])))
             current = {record.key: record for record in map(_record, rows)}
             result = plan(batch, current, revision)

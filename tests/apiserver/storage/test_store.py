@@ -7,13 +7,16 @@ import pytest
 
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import (
+    Along,
     AlreadyExistsError,
     ConflictError,
     EventKind,
     FutureRevisionError,
     Key,
     NotFoundError,
+    Record,
     Selection,
+    StorageError,
 )
 from apiserver.storage.sql import SqlLog
 from tests.apiserver.storage.watches import take
@@ -194,3 +197,50 @@ async def test_many_concurrent_writes_reach_a_watcher_once_each_and_in_order(cac
         await asyncio.gather(*(cache.create(Key(THINGS, "a", f"n{n}"), b"x") for n in range(300)))
         seen = await take(watch, 300)
     assert [event.revision for event in seen] == list(range(1, 301))
+
+
+class FullError(StorageError):
+    """There is no room."""
+
+
+def counting(limit: int) -> Along:
+    """Counts writes in another record, up to a limit."""
+
+    def count(record: Record) -> bytes | None:
+        if int(record.body) >= limit:
+            raise FullError
+        return str(int(record.body) + 1).encode()
+
+    return Along(ONE, count)
+
+
+async def test_of_writes_that_count_in_another_record_no_more_are_made_than_that_allows(
+    store: SqlLog | WatchCache,
+) -> None:
+    await store.create(ONE, b"0")
+    writes = [store.create(Key(THINGS, "c", str(n)), b"", along=[counting(5)]) for n in range(20)]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert sum(isinstance(each, FullError) for each in results) == 15
+    assert (await store.get(ONE)).body == b"5"
+    assert len((await store.list(THINGS)).records) == 6
+    made = [each for each in results if isinstance(each, Record)]
+    assert max(each.revision for each in made) == await store.latest() == 11
+
+
+async def test_what_goes_along_with_a_write_that_fails_is_not_made(store: SqlLog | WatchCache) -> None:
+    await store.create(ONE, b"0")
+    taken = await store.create(TWO, b"two")
+    with pytest.raises(AlreadyExistsError):
+        await store.create(TWO, b"again", along=[counting(5)])
+    with pytest.raises(ConflictError):
+        await store.replace(TWO, b"again", expected=taken.revision - 1, along=[counting(5)])
+    with pytest.raises(FullError):
+        await store.replace(TWO, b"again", expected=taken.revision, along=[counting(0)])
+    assert (await store.get(ONE)).body == b"0"
+    assert (await store.get(TWO)).body == b"two"
+    assert (await store.replace(TWO, b"again", expected=taken.revision, along=[counting(5)])).body == b"again"
+    assert (await store.get(ONE)).body == b"1"
+
+
+async def test_what_would_go_along_is_not_asked_where_it_is_missing(store: SqlLog | WatchCache) -> None:
+    assert (await store.create(TWO, b"two", along=[counting(0)])).revision == 1
