@@ -70,3 +70,7 @@ class Configuration:
                 return gate not in self._disabled
             case Maturity.ALPHA | Maturity.DEPRECATED:
                 return gate in self._enabled and gate not in self._disabled
+
+    def disabled(self, gate: str) -> bool:
+        """Return True when the configuration itself switches ``gate`` off."""
+        return gate in self._disabled
