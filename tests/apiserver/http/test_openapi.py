@@ -14,6 +14,7 @@ from apiserver.machinery.schema import Catalogue
 from apiserver.resources import resources
 from tests.apiserver.http.gadgets import Client
 from tests.apiserver.http.wire import at_path, fields, named
+from tests.apiserver.resources.surroundings import Remembered
 
 OLD_KUBECTL = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 PROTOBUF = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
@@ -144,7 +145,7 @@ def test_an_int_or_string_is_a_string_in_v2() -> None:
 
 def test_all_that_is_served_can_be_said_in_v2() -> None:
     catalogue = Catalogue.load(openapi.DIRECTORY)
-    document = OpenApi(resources(catalogue), catalogue, "v1")._v2_document()
+    document = OpenApi(resources(catalogue, Remembered()), catalogue, "v1")._v2_document()
     encoded = encode(document)
     assert {name.decode() for name in at_path(encoded, *DEFINITIONS, 1)} == document["definitions"].keys()
     assert {path.decode() for path in at_path(encoded, *PATHS, 1)} == document["paths"].keys()
@@ -157,7 +158,7 @@ def test_all_that_is_served_can_be_said_in_v2() -> None:
 
 def test_each_operation_has_a_name_of_its_own() -> None:
     catalogue = Catalogue.load(openapi.DIRECTORY)
-    document = OpenApi(resources(catalogue), catalogue, "v1")._v2_document()
+    document = OpenApi(resources(catalogue, Remembered()), catalogue, "v1")._v2_document()
     names = [
         operation["operationId"]
         for item in document["paths"].values()
