@@ -61,6 +61,8 @@ class Options:
     """Where to write who did what; nowhere when None."""
     audit_policy: Path | None = None
     """How much of what to write there; metadata of everything but heartbeats and discovery when None."""
+    data_volumes: bool = True
+    """False where the containerized data importer serves ``cdi.kubevirt.io``."""
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -73,7 +75,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         cache = await stack.enter_async_context(WatchCache(sql))
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
-        api = make_api(cache)
+        api = make_api(cache, data_volumes=options.data_volumes)
         await _ensure(api)
         audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)
@@ -86,10 +88,10 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         log.info("stopping")
 
 
-def make_api(cache: WatchCache) -> Api:
-    """Return the API that serves everything in ``openapi/`` from ``cache``."""
+def make_api(cache: WatchCache, *, data_volumes: bool = True) -> Api:
+    """Return the API that serves everything in ``openapi/`` from ``cache``; without ``data_volumes``, all but those."""
     catalogue, stored = _catalogue(), StoredObjects(cache)
-    served = resources(catalogue, stored)
+    served = resources(catalogue, stored, data_volumes=data_volumes)
 
     def bound_to(node: str, asked: RequestInfo) -> bool:
         return is_bound(stored, node, asked.resource, asked.namespace, asked.name)

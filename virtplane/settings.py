@@ -172,6 +172,11 @@ class Settings:
     audit_policy: str = _setting(
         "", "an audit.k8s.io/v1 Policy that says how much of what; empty for all metadata but heartbeats", _path
     )
+    data_volumes: str = _setting(
+        "on",
+        "on: DataVolumes and DataSources are served here; off: CDI, the containerized data importer, serves them",
+        _one_of("on", "off"),
+    )
     log_level: str = _setting("info", "the least that is logged", _one_of("debug", "info", "warning", "error"))
     log_format: str = _setting(
         "auto", "json, text, or auto: text on a terminal, else JSON", _one_of("auto", "json", "text")

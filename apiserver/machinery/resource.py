@@ -196,6 +196,8 @@ class Resource:
     """False when a whole collection cannot be deleted in one request."""
     finalizable: bool = False
     """True when ``spec.finalizers`` holds the object and the subresource ``finalize`` changes it."""
+    unattended: bool = False
+    """True while nothing acts on objects of this kind; whoever creates one is told so in a Warning header."""
 
     @property
     def list_kind(self) -> str:

@@ -106,6 +106,8 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     resource.strategy.prepare_for_create(hub, options.caller)
     found = resource.strategy.validate(hub, options.caller)
     _judge(resource, hub, [*validate_metadata(metadata, resource.names), *found], options)
+    if resource.unattended:
+        options.warnings.append(f"nothing acts on a {resource.kind} yet: it is checked and kept, and that is all")
 
 
 def judge_change(

@@ -7,6 +7,8 @@ from apiserver.machinery.schema import Catalogue
 from apiserver.resources import (
     configmap,
     controllerrevision,
+    datasource,
+    datavolume,
     event,
     eventsk8s,
     lease,
@@ -49,6 +51,11 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     priorityclass.resource,
     storageclass.resource,
 )
+_DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
+    datavolume.resource,
+    datasource.resource,
+)
+"""Kinds of the containerized data importer, which serves them itself where it is installed."""
 _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachine.resource,
     virtualmachineinstance.resource,
@@ -56,8 +63,11 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 
 
-def resources(catalogue: Catalogue, stored: Stored) -> tuple[Resource, ...]:
-    """Return every served resource, with the schemas that ``catalogue`` holds; rules see what is ``stored``."""
+def resources(catalogue: Catalogue, stored: Stored, *, data_volumes: bool = True) -> tuple[Resource, ...]:
+    """Return every served resource, with the schemas that ``catalogue`` holds; rules see what is ``stored``.
+
+    ``data_volumes`` is False where somebody else serves ``cdi.kubevirt.io``.
+    """
     cluster = Cluster(stored)
-    plain = (define(catalogue) for define in _DEFINITIONS)
+    plain = (define(catalogue) for define in (*_DEFINITIONS, *(_DATA_VOLUMES if data_volumes else ())))
     return (*plain, *(define(catalogue, cluster) for define in _CONFIGURED))

@@ -49,7 +49,13 @@ NOT_YET = {
 """Groups that are not complete. Whoever completes one takes it off."""
 COMPLETE = [each for each in KINDS if each[0] not in NOT_YET]
 
-DELIBERATE: dict[str, str] = {}
+_NEWER_IMPORTER = "KubeVirt builds on an older release of the data importer than the kind DataVolume is from"
+DELIBERATE: dict[str, str] = {
+    "v1beta1.DataVolumeSpec.serviceAccountName added": _NEWER_IMPORTER,
+    "v1beta1.DataVolumeSourceHTTP.checksum added": _NEWER_IMPORTER,
+    "v1beta1.DataVolumeSourceHTTP.insecureSkipVerify added": _NEWER_IMPORTER,
+    "v1beta1.DataVolumeSourceVDDK.certConfigMap added": _NEWER_IMPORTER,
+}
 """Why a place differs, by ``definition.field keyword``; ``*`` stands for any place."""
 
 RULES = (

@@ -1,0 +1,214 @@
+"""The rules of the kinds beside machines and instances: each with an object that breaks it, and what is told."""
+
+from typing import Any
+
+import pytest
+
+from apiserver.machinery.cloning import clone
+from apiserver.machinery.resource import Caller, Object, Resource
+from apiserver.resources import resources
+from tests.apiserver.resources.generated import CATALOGUE
+from tests.apiserver.resources.surroundings import Remembered
+
+USER = Caller("jane")
+INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
+UNSUPPORTED = "FieldValueNotSupported"
+ABSENT = object()
+"""Takes a field away."""
+
+DISK = {"resources": {"requests": {"storage": "1Gi"}}}
+CLAIM = {"accessModes": ["ReadWriteOnce"], **DISK}
+POPULATED = {**DISK, "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "a", "namespace": "b"}}
+VDDK = {"url": "https://h", "uuid": "u", "backingFile": "f", "thumbprint": "t", "secretRef": "s"}
+IMAGEIO = {"url": "https://h", "diskId": "d", "secretRef": "s"}
+IMAGE = {"url": "docker://a"}
+SIZE = "spec.storage.resources.requests.storage"
+
+CASES: list[tuple[str, Object, str, str, str]] = [
+    ("DataVolume", {"spec.storage": ABSENT}, "spec.storage", REQUIRED, "here or in pvc"),
+    ("DataVolume", {"spec.pvc": CLAIM}, "spec.pvc", FORBIDDEN, "exclude each other"),
+    ("DataVolume", {"spec.storage": {}}, SIZE, REQUIRED, "such as 10Gi"),
+    ("DataVolume", {"spec.storage.resources.requests.storage": "1k"}, SIZE, INVALID, "at least 1Mi"),
+    ("DataVolume", {"spec.storage.resources.requests.storage": "big"}, SIZE, INVALID, "not a quantity"),
+    (
+        "DataVolume",
+        {"spec.storage": ABSENT, "spec.pvc": DISK},
+        "spec.pvc.accessModes",
+        INVALID,
+        "exactly one access mode",
+    ),
+    ("DataVolume", {"spec.source": ABSENT}, "spec.source", REQUIRED, "or in sourceRef"),
+    ("DataVolume", {"spec.source": {}}, "spec.source", INVALID, "exactly one source"),
+    ("DataVolume", {"spec.source.blank": {}}, "spec.source", INVALID, "exactly one source"),
+    (
+        "DataVolume",
+        {"spec.sourceRef": {"kind": "DataSource", "name": "a"}},
+        "spec.sourceRef",
+        FORBIDDEN,
+        "exclude each other",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": ABSENT, "spec.sourceRef": {"kind": "Pod", "name": "a"}},
+        "spec.sourceRef.kind",
+        UNSUPPORTED,
+        "DataSource",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": ABSENT, "spec.sourceRef": {"kind": "DataSource", "name": ""}},
+        "spec.sourceRef.name",
+        REQUIRED,
+        "",
+    ),
+    (
+        "DataVolume",
+        {"spec.storage.dataSource": {"kind": "PersistentVolumeClaim", "name": "a"}},
+        "spec.source",
+        FORBIDDEN,
+        "names a data source already",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": ABSENT, "spec.storage": POPULATED},
+        "spec.storage.dataSourceRef.namespace",
+        INVALID,
+        "other namespaces",
+    ),
+    ("DataVolume", {"spec.source.http.url": "ftp://a"}, "spec.source.http.url", INVALID, "must begin with"),
+    ("DataVolume", {"spec.source": {"http": {"url": ""}}}, "spec.source.http.url", INVALID, "must begin with"),
+    (
+        "DataVolume",
+        {"spec.source": {"blank": {}}, "spec.contentType": "archive"},
+        "spec.source.blank",
+        FORBIDDEN,
+        "has content",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": {"registry": IMAGE}, "spec.contentType": "archive"},
+        "spec.source.registry",
+        FORBIDDEN,
+        "no archive",
+    ),
+    ("DataVolume", {"spec.source": {"registry": {}}}, "spec.source.registry", INVALID, "either url or imageStream"),
+    (
+        "DataVolume",
+        {"spec.source": {"registry": {"url": "a/b"}}},
+        "spec.source.registry.url",
+        INVALID,
+        "docker:// or oci-archive://",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": {"registry": {**IMAGE, "pullMethod": "me"}}},
+        "spec.source.registry.pullMethod",
+        UNSUPPORTED,
+        "node",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": {"registry": {"imageStream": "a"}}},
+        "spec.source.registry.pullMethod",
+        INVALID,
+        "must be node",
+    ),
+    ("DataVolume", {"spec.source": {"pvc": {"namespace": "", "name": "a"}}}, "spec.source.pvc.namespace", REQUIRED, ""),
+    (
+        "DataVolume",
+        {"spec.source": {"snapshot": {"namespace": "a", "name": ""}}},
+        "spec.source.snapshot.name",
+        REQUIRED,
+        "",
+    ),
+    (
+        "DataVolume",
+        {"spec.source": {"vddk": {**VDDK, "thumbprint": ""}}},
+        "spec.source.vddk.thumbprint",
+        REQUIRED,
+        "",
+    ),
+    ("DataVolume", {"spec.source": {"imageio": IMAGEIO}}, "spec.source.imageio.certConfigMap", REQUIRED, "authorities"),
+    (
+        "DataSource",
+        {"spec.source.snapshot": {"namespace": "a", "name": "b"}},
+        "spec.source",
+        FORBIDDEN,
+        "pvc, snapshot",
+    ),
+    ("DataSource", {"spec.source.pvc.name": ""}, "spec.source.pvc.name", REQUIRED, ""),
+]
+
+
+def served(**objects: list[Object]) -> dict[str, Resource]:
+    """The kinds as they are while ``objects`` are stored."""
+    return {resource.kind: resource for resource in resources(CATALOGUE, Remembered(**objects))}
+
+
+KINDS = served()
+EXAMPLES = {
+    kind: each.hub.schema.document["example"] for kind, each in KINDS.items() if "example" in each.hub.schema.document
+}
+
+
+def edited(kind: str, edits: Object) -> Object:
+    """The example of a kind with the values at these paths, such as ``spec.source.kind``."""
+    obj = clone({**EXAMPLES[kind], "metadata": {"namespace": "default", **EXAMPLES[kind]["metadata"]}})
+    for path, value in edits.items():
+        *ahead, last = path.split(".")
+        at: Any = obj
+        for part in ahead:
+            at = at.setdefault(part, {})
+        if value is ABSENT:
+            del at[last]
+        else:
+            at[last] = clone(value)
+    KINDS[kind].hub.schema.apply_defaults(obj)
+    return obj
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_nothing_is_wrong_with_an_example(kind: str) -> None:
+    assert list(KINDS[kind].strategy.validate(edited(kind, {}), USER)) == []
+
+
+@pytest.mark.parametrize(("kind", "edits", "field", "reason", "message"), CASES)
+def test_what_breaks_a_rule_is_told_with_its_field(
+    kind: str, edits: Object, field: str, reason: str, message: str
+) -> None:
+    obj = edited(kind, edits)
+    assert KINDS[kind].hub.schema.validate(obj) == []
+    found = list(KINDS[kind].strategy.validate(obj, USER))
+    assert [(each.field, each.reason) for each in found] == [(field, reason)]
+    assert message in found[0].message
+
+
+FIXED: list[tuple[str, Object]] = [
+    ("DataVolume", {"spec.storage.resources.requests.storage": "2Gi"}),
+]
+FREE: list[tuple[str, Object]] = [
+    ("DataVolume", {"metadata.labels": {"a": "b"}}),
+    ("DataSource", {"spec.source": {"snapshot": {"namespace": "a", "name": "b"}}}),
+]
+
+
+@pytest.mark.parametrize(("kind", "edits"), FIXED)
+def test_a_spec_that_is_acted_on_once_cannot_be_changed(kind: str, edits: Object) -> None:
+    found = list(KINDS[kind].strategy.validate_update(edited(kind, edits), edited(kind, {}), USER))
+    assert [(each.field, each.reason) for each in found] == [("spec", INVALID)]
+    assert "immutable" in found[0].message
+
+
+@pytest.mark.parametrize(("kind", "edits"), FREE)
+def test_what_is_not_fixed_can_be_changed(kind: str, edits: Object) -> None:
+    assert list(KINDS[kind].strategy.validate_update(edited(kind, edits), edited(kind, {}), USER)) == []
+
+
+def test_a_warm_migration_goes_on_by_naming_its_next_checkpoint() -> None:
+    first, second = ({"previous": "", "current": "a"}, {"previous": "a", "current": "b"})
+    old = edited("DataVolume", {"spec.source": {"vddk": VDDK}, "spec.checkpoints": [first]})
+    new = {**old, "spec": {**old["spec"], "checkpoints": [first, second], "finalCheckpoint": True}}
+    strategy = KINDS["DataVolume"].strategy
+    assert list(strategy.validate_update(new, old, USER)) == []
+    other = {**new, "spec": {**new["spec"], "preallocation": True}}
+    assert [each.field for each in strategy.validate_update(other, old, USER)] == ["spec"]
