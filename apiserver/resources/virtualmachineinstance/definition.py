@@ -3,7 +3,7 @@
 from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.cluster import Cluster
-from apiserver.resources.kubevirt import GROUP, versions
+from apiserver.resources.kubevirtio import GROUP, versions
 from apiserver.resources.virtualmachineinstance import v1alpha1, v1beta1
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 
