@@ -4,57 +4,17 @@ Server, controllers and agents read it live, through this class alone. Source of
 ``pkg/virt-config``.
 """
 
-from collections.abc import Mapping
-from enum import Enum
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
+from kube.gates import GATES, Maturity
 from kube.objects import Object
 
 _T = TypeVar("_T")
 
-
-class Maturity(Enum):
-    """How far a feature is; it decides whether its gate is on unless the configuration says so."""
-
-    ALPHA = "Alpha"
-    BETA = "Beta"
-    GA = "GA"
-    DEPRECATED = "Deprecated"
-    DISCONTINUED = "Discontinued"
-
-
-_GATES = {
-    Maturity.ALPHA: (
-        "AlignCPUs CPUManager ConfigurableHypervisor ContainerPathVolumes CrossArchitectureVirtualization "
-        "DownwardMetrics EnableVirtioFsStorageVolumes ExperimentalIgnitionSupport FirmwareAutoSelection "
-        "GraceIOVirtualization HostDevices HostDisk HypervStrictCheck IOMMUFD IncrementalBackup "
-        "MigrationDowntimeTuning MigrationStallDetection NetworkDevicesWithDRA OCIExport ObjectGraph "
-        "PCINUMAAwareTopology Plugins PortRangesSpec ReservedOverheadMemlock Root Sidecar UtilityVolumes "
-        "VGPULiveMigration VMStatsCollector VSOCK WorkloadEncryptionTDX"
-    ),
-    Maturity.BETA: (
-        "DecentralizedLiveMigration DeclarativeHotplugVolumes ExternalNetResourceInjection GPUsWithDRA "
-        "HostDevicesWithDRA ImageVolume KubevirtSeccompProfile NodeRestriction OptOutRoleAggregation PasstBinding "
-        "PodSecondaryInterfaceNamingUpgrade RebootPolicy Snapshot Template WorkloadEncryptionSEV"
-    ),
-    Maturity.GA: (
-        "AutoResourceLimitsGate BochsDisplayForEFIGuests CPUNodeDiscovery ClusterProfiler "
-        "CommonInstancetypesDeploymentGate DisableCustomSELinuxPolicy DynamicPodInterfaceNaming "
-        "EnableVirtioFsConfigVolumes ExpandDisks GPU HotplugNICs InstancetypeReferencePolicy "
-        "LibvirtHooksServerAndClient LiveMigration LiveUpdateNADRef MigrationPriorityQueue NUMA "
-        "NetworkBindingPlugins NonRoot PSA PanicDevices PersistentReservation SRIOVLiveMigration SecureExecution "
-        "VMExport VMLiveUpdateFeatures VMPersistentState VideoConfig VmiMemoryOverheadReport VolumeMigration "
-        "VolumesUpdateStrategy"
-    ),
-    Maturity.DEPRECATED: "DisableMDEVConfiguration DockerSELinuxMCSWorkaround HotplugVolumes MultiArchitecture",
-    Maturity.DISCONTINUED: "ExperimentalVirtiofsSupport Macvtap Passt PasstIPStackMigration",
-}
-GATES = {name: maturity for maturity, names in _GATES.items() for name in names.split()}
-"""How far the feature behind each gate is."""
-
-
 _MACHINE_TYPES = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
 _EMULATED_MACHINES = {"amd64": ("q35*", "pc-q35*"), "arm64": ("virt*",), "s390x": ("s390-ccw-virtio*",)}
+_SMBIOS = {"manufacturer": "KubeVirt", "family": "KubeVirt", "product": "None"}
 DEFAULT_CPU_REQUEST = "100m"
 
 
@@ -64,9 +24,10 @@ class Configuration:
     def __init__(self, said: Object | None = None) -> None:
         """Read ``said``, the ``spec.configuration`` of a KubeVirt object."""
         self.said = said or {}
-        developer = self.said.get("developerConfiguration", {})
-        self._enabled = frozenset(developer.get("featureGates", ()))
-        self._disabled = frozenset(developer.get("disabledFeatureGates", ()))
+        self._developer: Object = self.said.get("developerConfiguration", {})
+        self._options: Object = self.said.get("virtualMachineOptions", {})
+        self._enabled = frozenset(self._developer.get("featureGates", ()))
+        self._disabled = frozenset(self._developer.get("disabledFeatureGates", ()))
 
     def enabled(self, gate: str) -> bool:
         """Return True when the feature behind ``gate`` is on; one that is not known never is."""
@@ -120,9 +81,25 @@ class Configuration:
         return self.said.get("network", {}).get("defaultNetworkInterface") or "masquerade"
 
     @property
+    def permits_bridge_on_pod_network(self) -> bool:
+        """True when a guest's interface may be bridged to the pod network."""
+        return self.said.get("network", {}).get("permitBridgeInterfaceOnPodNetwork", True)
+
+    @property
+    def network_bindings(self) -> Mapping[str, Object]:
+        """The plugins that an interface's ``binding`` may name, by these names."""
+        return self.said.get("network", {}).get("binding", {})
+
+    @property
+    def persistent_reservation(self) -> bool:
+        """True when a guest may reserve a LUN for itself (SCSI persistent reservations)."""
+        named = "PersistentReservation" in self._enabled
+        return self.said.get("persistentReservationConfiguration", {}).get("enabled", named)
+
+    @property
     def updates_live(self) -> bool:
         """True when changes of a VirtualMachine reach its running guest (``vmRolloutStrategy: LiveUpdate``)."""
-        return self.said.get("vmRolloutStrategy", "LiveUpdate") == "LiveUpdate"
+        return (self.said.get("vmRolloutStrategy") or "LiveUpdate") == "LiveUpdate"
 
     @property
     def max_hotplug_ratio(self) -> int:
@@ -139,6 +116,50 @@ class Configuration:
         """How much memory a guest may grow to, as a quantity, or None to go by the ratio."""
         return self._live_updates().get("maxGuest")
 
+    @property
+    def cpu_allocation_ratio(self) -> int:
+        """How many CPUs of guests, unless they are dedicated, share one of a node's."""
+        return self._developer.get("cpuAllocationRatio") or 10
+
+    @property
+    def memory_overcommit(self) -> int:
+        """The memory that guests see, in per cent of what is set aside for them."""
+        return self._developer.get("memoryOvercommit") or 100
+
+    @property
+    def instances_per_node(self) -> int | None:
+        """How many guests a node takes, or None to leave that to the node."""
+        return self.said.get("virtualMachineInstancesPerNode")
+
+    @property
+    def use_emulation(self) -> bool:
+        """True when no guest may use KVM, even where that works."""
+        return bool(self._developer.get("useEmulation"))
+
+    @property
+    def smbios(self) -> dict[str, str]:
+        """What guests read about the maker of their machine: ``manufacturer``, ``product``, ``family`` and more."""
+        return {**_SMBIOS, **{name: value for name, value in self.said.get("smbios", {}).items() if value}}
+
+    @property
+    def memory_balloon_seconds(self) -> int:
+        """How often guests tell how they use their memory, in seconds; 0 for never."""
+        return self.said.get("memBalloonStatsPeriod", 10)
+
+    @property
+    def reports_free_pages(self) -> bool:
+        """True when guests give free memory back to their node by themselves."""
+        return "disableFreePageReporting" not in self._options
+
+    @property
+    def keeps_serial_log(self) -> bool:
+        """True when what guests write to their serial console is logged, unless they say otherwise."""
+        return "disableSerialConsoleLog" not in self._options
+
+    def ovmf_path(self, architecture: str) -> str | None:
+        """Return the directory of the EFI firmware, or None to take what the node's libvirt finds."""
+        return self.said.get("ovmfPath") or self._architectures(architecture).get("ovmfPath") or None
+
     def _live_updates(self) -> Object:
         return self.said.get("liveUpdateConfiguration", {})
 
@@ -150,3 +171,17 @@ class Configuration:
 def _of(architecture: str, values: Mapping[str, _T]) -> _T:
     """Return the value of ``architecture``; KubeVirt takes one that it does not know for amd64."""
     return values.get(architecture, values["amd64"])
+
+
+def governing(kubevirts: Iterable[Object]) -> Object | None:
+    """Return the KubeVirt object that counts: the oldest, or None when there is none."""
+    return min(kubevirts, key=_age, default=None)
+
+
+def configuration_of(kubevirt: Object | None) -> Configuration:
+    """Return what a KubeVirt object says, or all defaults where there is none."""
+    return Configuration(((kubevirt or {}).get("spec") or {}).get("configuration"))
+
+
+def _age(kubevirt: Object) -> tuple[str, str]:
+    return kubevirt["metadata"]["creationTimestamp"], kubevirt["metadata"]["uid"]

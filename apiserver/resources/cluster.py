@@ -1,7 +1,7 @@
 """What the rules of one kind may know of the rest: the other objects, and the configuration that they add up to."""
 
 from apiserver.machinery.resource import Object, Stored
-from kube.configuration import Configuration
+from kube.configuration import Configuration, configuration_of, governing
 
 KUBEVIRTS = "kubevirts.kubevirt.io"
 
@@ -16,12 +16,7 @@ class Cluster:
     @property
     def configuration(self) -> Configuration:
         """The configuration as it is now: that of the oldest KubeVirt object, or all defaults when there is none."""
-        found = min(self.stored.all(KUBEVIRTS), key=_age, default=None)
+        found = governing(self.stored.all(KUBEVIRTS))
         if found is not self._read[0]:
-            spec = found.get("spec", {}) if found is not None else {}
-            self._read = (found, Configuration(spec.get("configuration", {})))
+            self._read = (found, configuration_of(found))
         return self._read[1]
-
-
-def _age(kubevirt: Object) -> tuple[str, str]:
-    return kubevirt["metadata"]["creationTimestamp"], kubevirt["metadata"]["uid"]

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from kube.configuration import GATES, Configuration, Maturity
+from kube.configuration import Configuration
+from kube.gates import GATES, Maturity
 
 _WHERE = "of the KubeVirt object's spec.configuration.developerConfiguration"
 
