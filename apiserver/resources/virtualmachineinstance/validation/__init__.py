@@ -3,7 +3,7 @@
 A rule takes the spec and its path (``spec``, or ``spec.template.spec`` in a VirtualMachine) and yields what breaks it.
 It counts on the schema for types, and must hold for a spec before and after defaults were filled in. ``RULES`` of a
 module know the spec alone; its ``CONFIGURED`` take the configuration of the system, too, as those of features behind a
-gate do (``values.gate_problems``).
+gate do (``gates.gate_errors``).
 Source: KubeVirt's admission webhooks (``pkg/virt-api/webhooks/validating-webhook/admitters``).
 """
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
-from apiserver.resources.virtualmachineinstance.validation.values import duplicates, gate_problems, one_of
+from apiserver.resources.gates import gate_errors
+from apiserver.resources.virtualmachineinstance.validation.values import duplicates, one_of
 from kube.configuration import Configuration
 
 VIDEO_TYPES = {
@@ -60,7 +61,7 @@ def video(spec: Object, path: str) -> Iterator[FieldError]:
 def vsock(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
     """A socket between guest and host is behind a gate."""
     if spec["domain"]["devices"].get("autoattachVSOCK"):
-        yield from gate_problems("VSOCK", f"{path}.domain.devices.autoattachVSOCK", configuration)
+        yield from gate_errors(configuration, "VSOCK", f"{path}.domain.devices.autoattachVSOCK")
 
 
 def _named(device: Object, path: str) -> Iterator[FieldError]:

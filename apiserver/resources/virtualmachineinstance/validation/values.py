@@ -9,7 +9,6 @@ from typing import Any
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
-from kube.configuration import Configuration
 from kube.quantity import QuantityError, parse
 
 _PCI_ADDRESS = re.compile(r"[0-9a-fA-F]{4}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]")
@@ -48,13 +47,6 @@ def duplicates(items: Iterable[Object], path: str) -> Iterator[FieldError]:
         if seen[item["name"]]:
             yield FieldError.duplicate(f"{path}[{i}].name", item["name"])
         seen[item["name"]] += 1
-
-
-def gate_problems(gate: str, path: str, configuration: Configuration) -> Iterator[FieldError]:
-    """Yield an error when ``gate`` is off, and with it the feature that the field at ``path`` belongs to."""
-    if not configuration.enabled(gate):
-        detail = f"the feature gate {gate} is off; turn it on in the KubeVirt object, or remove this field"
-        yield FieldError.forbidden(path, detail)
 
 
 def absolute_path_problems(value: str, path: str) -> Iterator[FieldError]:
