@@ -12,7 +12,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.objectmeta import generated_name
 from apiserver.machinery.resource import Object, Resource
-from apiserver.registry import admission, managedfields
+from apiserver.registry import admission, managedfields, quota
 from apiserver.registry.codec import hub_object, stored_body, versioned_object
 from apiserver.registry.options import WriteOptions
 from apiserver.registry.reading import get
@@ -72,7 +72,7 @@ async def _create(resource: Resource, store: Store, namespace: str, draft: _Draf
     for attempt in range(NAME_ATTEMPTS):
         key = Key(resource.storage_name, namespace, hub["metadata"]["name"])
         try:
-            return await _commit_new(store, key, hub, options)
+            return await _commit_new(resource, store, key, hub, options)
         except AlreadyExistsError as taken:
             if not prefix or attempt == NAME_ATTEMPTS - 1:
                 raise errors.already_exists(resource.group, resource.plural, key.name) from taken
@@ -80,13 +80,15 @@ async def _create(resource: Resource, store: Store, namespace: str, draft: _Draf
     raise AssertionError("the loop returns or raises")
 
 
-async def _commit_new(store: Store, key: Key, hub: Object, options: WriteOptions) -> Record:
+async def _commit_new(resource: Resource, store: Store, key: Key, hub: Object, options: WriteOptions) -> Record:
+    body = stored_body(hub)
     if not options.dry_run:
-        return await store.create(key, stored_body(hub))
+        return await quota.commit_within(store, resource, hub, None, lambda along: store.create(key, body, along=along))
+    await quota.check(store, resource, hub, None)
     try:
         await store.get(key)
     except NotFoundError:
-        return Record(key, await store.latest(), stored_body(hub))
+        return Record(key, await store.latest(), body)
     raise AlreadyExistsError(key)
 
 
@@ -288,14 +290,21 @@ def _keep_identity(resource: Resource, hub: Object, old: Object) -> None:
 async def _commit_change(
     resource: Resource, store: Store, current: Record, hub: Object, options: WriteOptions
 ) -> Record:
-    if _same(hub, hub_object(current)):
+    old = hub_object(current)
+    if _same(hub, old):
         return current
-    body = stored_body(hub)
+    body, key, expected = stored_body(hub), current.key, current.revision
     if options.dry_run:
-        return Record(current.key, current.revision, body)
+        if not options.subresource:
+            await quota.check(store, resource, hub, old)
+        return Record(key, expected, body)
     if _ends(resource, hub):
-        return await store.remove(current.key, expected=current.revision)
-    return await store.replace(current.key, body, expected=current.revision)
+        return await store.remove(key, expected=expected)
+    if options.subresource:
+        return await store.replace(key, body, expected=expected)
+    return await quota.commit_within(
+        store, resource, hub, old, lambda along: store.replace(key, body, expected=expected, along=along)
+    )
 
 
 def _same(hub: Object, old: Object) -> bool:

@@ -1,4 +1,4 @@
-"""ResourceQuota: how much a namespace may use. It is stored and judged; nothing enforces it yet."""
+"""ResourceQuota: how much a namespace may use. The registry enforces it (``apiserver.registry.quota``)."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,14 +6,8 @@ from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.rules import AGE, amounts, immutable, resource_names
+from kube.quota import CLAIMS, COUNT_PREFIX, COUNTED, HUGE_PAGES, INSTANCES, source
 
-COUNTED = frozenset(
-    {
-        *("pods", "services", "replicationcontrollers", "resourcequotas", "secrets", "configmaps"),
-        *("persistentvolumeclaims", "services.nodeports", "services.loadbalancers"),
-    }
-)
-"""What is counted, so that its limit is a whole number."""
 STANDARD = COUNTED | {
     *("cpu", "memory", "ephemeral-storage", "requests.cpu", "requests.memory", "requests.storage"),
     *("requests.ephemeral-storage", "limits.cpu", "limits.memory", "limits.ephemeral-storage"),
@@ -23,6 +17,9 @@ SCOPES = (
     "VolumeAttributesClass",
 )
 EXCLUSIVE = ({"BestEffort", "NotBestEffort"}, {"Terminating", "NotTerminating"})
+_OF_CLAIMS = "VolumeAttributesClass"
+_BY_VALUE = ("PriorityClass", _OF_CLAIMS)
+"""Scopes of which there are several, by the values that a selector names."""
 
 
 def _used(quota: Object, *, limits: bool) -> str:
@@ -53,16 +50,23 @@ class ResourceQuotaStrategy(Strategy):
         """Yield everything wrong with the spec."""
         spec = new.get("spec") or {}
         hard = spec.get("hard") or {}
-        yield from resource_names(hard, "spec.hard", STANDARD)
-        counted = {name: amount for name, amount in hard.items() if name in COUNTED or name.startswith("count/")}
+        plain = [name for name in hard if not name.removeprefix("requests.").startswith(HUGE_PAGES)]
+        yield from resource_names(plain, "spec.hard", STANDARD)
+        counted = {name: amount for name, amount in hard.items() if name in COUNTED or name.startswith(COUNT_PREFIX)}
         yield from amounts(counted, "spec.hard", whole=True)
         yield from amounts({name: amount for name, amount in hard.items() if name not in counted}, "spec.hard")
         yield from _scope_errors(spec.get("scopes") or [], "spec.scopes")
         terms = (spec.get("scopeSelector") or {}).get("matchExpressions") or []
         path = "spec.scopeSelector.matchExpressions"
         yield from _scope_errors([each["scopeName"] for each in terms], path)
+        for scope in sorted({*(spec.get("scopes") or ()), *(each["scopeName"] for each in terms)}):
+            for name in (each for each in hard if not _can_be_in(scope, each)):
+                yield FieldError.invalid("spec.hard", name, f"unsupported scope {scope} applied to resource")
         for term in terms:
-            if term["operator"] in ("In", "NotIn") and not term.get("values"):
+            if term["scopeName"] not in _BY_VALUE and term["operator"] != "Exists":
+                detail = f"must be 'Exist' as the only operator of the scope {term['scopeName']}"
+                yield FieldError.invalid(f"{path}.operator", term["operator"], detail)
+            elif term["operator"] in ("In", "NotIn") and not term.get("values"):
                 detail = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"
                 yield FieldError.required(f"{path}.values", detail)
             elif term["operator"] in ("Exists", "DoesNotExist") and term.get("values"):
@@ -74,9 +78,10 @@ class ResourceQuotaStrategy(Strategy):
         yield from self.validate(new, caller)
         yield from immutable(new.get("spec", {}), old.get("spec", {}), ("scopes", "scopeSelector"), "spec.")
 
-    def warnings(self, new: Object) -> Iterable[str]:
-        """Say that it has no effect."""
-        yield "resource quotas are stored and not enforced by this server yet"
+
+def _can_be_in(scope: str, name: str) -> bool:
+    """Return True when what a name of ``spec.hard`` is about can be in the scope at all."""
+    return source(name) in ((CLAIMS,) if scope == _OF_CLAIMS else (INSTANCES, "pods"))
 
 
 def _scope_errors(scopes: list[str], path: str) -> Iterator[FieldError]:

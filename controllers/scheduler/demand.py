@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from kube import quantity
 from kube.conditions import is_true
+from kube.demand import requests
 from kube.objects import Object
-
-CPU_ALLOCATION_RATIO = 10
-"""Virtual CPUs per CPU of a node (KubeVirt's default ``cpuAllocationRatio``)."""
+from kube.quantity import amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,24 +35,9 @@ class NodeFacts:
 
 
 def demand(instance: Object) -> Resources:
-    """Return what the instance takes of its node: its requests, else its guest's memory and a share per CPU."""
-    domain = instance["spec"].get("domain", {})
-    requests = domain.get("resources", {}).get("requests", {})
-    memory = requests.get("memory", domain.get("memory", {}).get("guest", 0))
-    if "cpu" in requests:
-        return Resources(_amount(requests["cpu"]), _amount(memory))
-    topology = domain.get("cpu", {})
-    cpus = Decimal(topology.get("sockets", 1) * topology.get("cores", 1) * topology.get("threads", 1))
-    share = cpus if topology.get("dedicatedCpuPlacement") else cpus / CPU_ALLOCATION_RATIO
-    return Resources(share, _amount(memory))
-
-
-def _amount(value: str | float) -> Decimal:
-    """Return a quantity; one that nobody can read counts as nothing (the API refuses it where it is written)."""
-    try:
-        return quantity.parse(value)
-    except ValueError:
-        return Decimal(0)
+    """Return what the instance takes of its node."""
+    wanted = requests(instance)
+    return Resources(wanted["cpu"], wanted["memory"])
 
 
 def node_facts(node: Object) -> NodeFacts:
@@ -66,5 +49,5 @@ def node_facts(node: Object) -> NodeFacts:
         labels=frozenset(node["metadata"].get("labels", {}).items()),
         ready=is_true(status.get("conditions", ()), "Ready"),
         unschedulable=bool(node.get("spec", {}).get("unschedulable")) or "deletionTimestamp" in node["metadata"],
-        offer=Resources(_amount(offer.get("cpu", 0)), _amount(offer.get("memory", 0))),
+        offer=Resources(amount(offer.get("cpu", 0)), amount(offer.get("memory", 0))),
     )
