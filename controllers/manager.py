@@ -11,15 +11,17 @@ import structlog
 from client.api import Client
 from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import LEASE, NAMESPACE, NODE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Kind
+from client.kinds import LEASE, NAMESPACE, NODE, RESOURCE_QUOTA, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.leader import LeaderElector
 from client.running import until
+from client.store import key_of
 from controllers.context import Context
 from controllers.garbagecollector.controller import GarbageCollector
 from controllers.monitors import BY_OWNER, Monitors, owner_uids
 from controllers.namespace.controller import NamespaceController
 from controllers.namespacedefaults.controller import namespace_defaults
 from controllers.nodelifecycle.controller import NodeLifecycleController
+from controllers.resourcequota.controller import BY_NAMESPACE, ResourceQuotaController
 from controllers.scheduler.controller import BY_NODE, Scheduler
 from controllers.virtualmachine.controller import VirtualMachineController
 from kube.instances import node_of
@@ -46,7 +48,7 @@ class Options:
     namespace: str = "default"
     """Where the leader's Lease is."""
     core_controllers: bool = True
-    """False in Kubernetes, which collects garbage and empties namespaces itself."""
+    """False in Kubernetes, which collects garbage, empties namespaces and counts for quotas itself."""
     identity: str = field(default_factory=_default_identity)
 
 
@@ -74,6 +76,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
+        controllers += [ResourceQuotaController(context, monitors)]
         controllers += await namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
@@ -101,4 +104,7 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
     }
     if options.core_controllers:
         informers[NAMESPACE] = Informer(client, NAMESPACE, indexers=owner)
+        informers[RESOURCE_QUOTA] = Informer(
+            client, RESOURCE_QUOTA, indexers={**owner, BY_NAMESPACE: lambda quota: [key_of(quota).namespace]}
+        )
     return informers

@@ -46,7 +46,7 @@ CONTROLLER_RULES = (
     _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
     _rule("", "namespaces", f"{_READ} update patch"),
     _rule("", "nodes", f"{_READ} update patch"),
-    _rule("", "nodes/status namespaces/status", "get update patch"),
+    _rule("", "nodes/status namespaces/status resourcequotas/status", "get update patch"),
     _rule("", "events", f"{_READ} {_WRITE} deletecollection"),
     _rule("", "namespaces/finalize", "update"),
     # What every namespace has.

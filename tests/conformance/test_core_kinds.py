@@ -179,7 +179,11 @@ FIXED: list[tuple[Kind, Object, list[str]]] = [
     (CLAIM, {"spec": {"accessModes": ["ReadWriteMany"]}}, ["spec"]),
     (VOLUME, {"spec": {"hostPath": {"path": "/other"}}}, ["spec.persistentvolumesource"]),
     (VOLUME, {"spec": {"volumeMode": "Block"}}, ["spec.volumeMode"]),
-    (QUOTA, {"spec": {"scopes": ["BestEffort"]}}, ["spec.scopes"]),
+    (
+        QUOTA,
+        {"spec": {"hard": {"count/virtualmachines.kubevirt.io": None}, "scopes": ["NotTerminating"]}},
+        ["spec.scopes"],
+    ),
     (STORAGE_CLASS, {"parameters": {"a": "c"}}, ["parameters"]),
     (STORAGE_CLASS, {"reclaimPolicy": "Retain"}, ["reclaimPolicy"]),
     (PRIORITY_CLASS, {"value": 8}, ["value"]),

@@ -1,0 +1,1 @@
+"""Keeps what ResourceQuotas say is used: admission only ever adds to it."""
