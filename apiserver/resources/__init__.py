@@ -23,6 +23,9 @@ from apiserver.resources import (
     secret,
     serviceaccount,
     storageclass,
+    virtualmachinerestore,
+    virtualmachinesnapshot,
+    virtualmachinesnapshotcontent,
 )
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.rbac import bindings, roles
@@ -50,6 +53,7 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     roles.role,
     priorityclass.resource,
     storageclass.resource,
+    virtualmachinesnapshotcontent.resource,
 )
 _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
     datavolume.resource,
@@ -59,6 +63,8 @@ _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
 _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachine.resource,
     virtualmachineinstance.resource,
+    virtualmachinesnapshot.resource,
+    virtualmachinerestore.resource,
 )
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 

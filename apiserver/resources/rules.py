@@ -1,5 +1,6 @@
 """What the rules of several kinds have in common."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ from apiserver.machinery.resource import Column, Object
 from kube.quantity import QuantityError, parse
 
 AGE = Column(name="Age", json_path=".metadata.creationTimestamp", type="date")
+_DURATION = re.compile(r"\+?(0|((\d+(\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)")
 CREATED_AT = Column(name="Created At", json_path=".metadata.creationTimestamp")
 
 
@@ -45,3 +47,22 @@ def resource_names(found: Iterable[str], path: str, standard: frozenset[str]) ->
             yield FieldError.invalid(f"{path}[{name}]", name, problem)
         elif "/" not in name and name not in standard:
             yield FieldError.invalid(f"{path}[{name}]", name, "must be a standard resource type or fully qualified")
+
+
+def reference_errors(reference: Object, path: str, kinds: Mapping[str, str]) -> Iterator[FieldError]:
+    """Yield everything wrong with a typed reference that must name one of ``kinds``, which give their group."""
+    kind, group = reference["kind"], reference.get("apiGroup") or ""
+    if kind not in kinds:
+        yield FieldError.not_supported(f"{path}.kind", kind, tuple(kinds))
+    elif kinds[kind] and not group:
+        yield FieldError.required(f"{path}.apiGroup", f"that of a {kind} is {kinds[kind]}")
+    elif group != kinds[kind]:
+        yield FieldError.invalid(f"{path}.apiGroup", group, f"that of a {kind} is {kinds[kind] or 'empty'}")
+    if not reference["name"]:
+        yield FieldError.required(f"{path}.name")
+
+
+def duration_errors(text: str, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``text`` is a duration, such as 1h30m (Go's ``time.ParseDuration``), and not negative."""
+    if not _DURATION.fullmatch(text):
+        yield FieldError.invalid(path, text, "must be numbers with units, such as 90s, 5m or 1h30m")

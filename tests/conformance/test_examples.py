@@ -17,7 +17,8 @@ SHOWN = [
     pytest.param(resource, version.name, id=f"{resource.kind} {version.name}")
     for resource in resources(Catalogue.load(openapi.DIRECTORY), Remembered())
     for version in resource.versions
-    if "example" in version.schema.document
+    # A version that extends another may show that one's example.
+    if version.schema.document.get("example", {}).get("apiVersion") == resource.api_version(version.name)
 ]
 
 
@@ -42,7 +43,7 @@ async def read(api: Api, resource: Resource, version: str, name: str) -> Object:
 async def test_an_example_can_be_created_and_read_in_every_version(api: Api, resource: Resource, version: str) -> None:
     example = resource.version(version).schema.document["example"]
     kind, name = kind_of(resource, version), example["metadata"]["name"]
-    assert (example["apiVersion"], example["kind"]) == (kind.api_version, kind.kind)
+    assert example["kind"] == kind.kind
     created = await api.call("POST", kind.path, example, fieldValidation="Strict")
     assert created.code == 201, created.body
     idle = f"nothing acts on a {kind.kind} yet"

@@ -8,7 +8,7 @@ from apiserver.machinery.cloning import clone
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.resources import resources
 from tests.apiserver.resources.generated import CATALOGUE
-from tests.apiserver.resources.surroundings import Remembered
+from tests.apiserver.resources.surroundings import Remembered, configured
 
 USER = Caller("jane")
 INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
@@ -22,6 +22,7 @@ POPULATED = {**DISK, "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": 
 VDDK = {"url": "https://h", "uuid": "u", "backingFile": "f", "thumbprint": "t", "secretRef": "s"}
 IMAGEIO = {"url": "https://h", "diskId": "d", "secretRef": "s"}
 IMAGE = {"url": "docker://a"}
+SNAPSHOT, RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
 SIZE = "spec.storage.resources.requests.storage"
 
 CASES: list[tuple[str, Object, str, str, str]] = [
@@ -137,6 +138,42 @@ CASES: list[tuple[str, Object, str, str, str]] = [
         "pvc, snapshot",
     ),
     ("DataSource", {"spec.source.pvc.name": ""}, "spec.source.pvc.name", REQUIRED, ""),
+    (SNAPSHOT, {"spec.source.apiGroup": ABSENT}, "spec.source.apiGroup", REQUIRED, "kubevirt.io"),
+    (SNAPSHOT, {"spec.source.apiGroup": "apps"}, "spec.source.apiGroup", INVALID, "is kubevirt.io"),
+    (SNAPSHOT, {"spec.source.kind": "Pod"}, "spec.source.kind", UNSUPPORTED, "VirtualMachine"),
+    (SNAPSHOT, {"spec.source.name": ""}, "spec.source.name", REQUIRED, ""),
+    (SNAPSHOT, {"spec.failureDeadline": "soon"}, "spec.failureDeadline", INVALID, "such as 90s"),
+    (SNAPSHOT, {"spec.failureDeadline": "-5m"}, "spec.failureDeadline", INVALID, "such as 90s"),
+    (RESTORE, {"spec.target.apiGroup": ""}, "spec.target.apiGroup", REQUIRED, "kubevirt.io"),
+    (RESTORE, {"spec.target.kind": "VirtualMachineInstance"}, "spec.target.kind", UNSUPPORTED, "VirtualMachine"),
+    (RESTORE, {"spec.target.name": ""}, "spec.target.name", REQUIRED, ""),
+    (RESTORE, {"spec.volumeRestorePolicy": "Any"}, "spec.volumeRestorePolicy", UNSUPPORTED, "InPlace"),
+    (RESTORE, {"spec.volumeOwnershipPolicy": "Any"}, "spec.volumeOwnershipPolicy", UNSUPPORTED, "Vm"),
+    (
+        RESTORE,
+        {"spec.volumeRestoreOverrides": [{"restoreName": "a"}]},
+        "spec.volumeRestoreOverrides[0].volumeName",
+        REQUIRED,
+        "",
+    ),
+    (
+        RESTORE,
+        {"spec.volumeRestoreOverrides": [{"volumeName": "a", "labels": {}}]},
+        "spec.volumeRestoreOverrides[0]",
+        REQUIRED,
+        "at least one of restoreName",
+    ),
+    (RESTORE, {"spec.patches": ["{"]}, "spec.patches[0]", INVALID, "is not JSON"),
+    (RESTORE, {"spec.patches": ['{"op": "test"}']}, "spec.patches[0]", INVALID, "with op and path"),
+    (RESTORE, {"spec.patches": ['["/spec/a"]']}, "spec.patches[0]", INVALID, "with op and path"),
+    (RESTORE, {"spec.patches": ['{"path": "/spec/a"}']}, "spec.patches[0]", INVALID, "with op and path"),
+    (
+        RESTORE,
+        {"spec.patches": ['{"op": "add", "path": "/spec/a", "value": 1}', '{"op": "remove", "path": "/status"}']},
+        "spec.patches[1]",
+        INVALID,
+        "must begin with one of /spec/",
+    ),
 ]
 
 
@@ -185,6 +222,8 @@ def test_what_breaks_a_rule_is_told_with_its_field(
 
 FIXED: list[tuple[str, Object]] = [
     ("DataVolume", {"spec.storage.resources.requests.storage": "2Gi"}),
+    (SNAPSHOT, {"spec.deletionPolicy": "Retain"}),
+    (RESTORE, {"spec.targetReadinessPolicy": "StopTarget"}),
 ]
 FREE: list[tuple[str, Object]] = [
     ("DataVolume", {"metadata.labels": {"a": "b"}}),
@@ -212,3 +251,59 @@ def test_a_warm_migration_goes_on_by_naming_its_next_checkpoint() -> None:
     assert list(strategy.validate_update(new, old, USER)) == []
     other = {**new, "spec": {**new["spec"], "preallocation": True}}
     assert [each.field for each in strategy.validate_update(other, old, USER)] == ["spec"]
+
+
+GATED = {SNAPSHOT: "Snapshot", RESTORE: "Snapshot"}
+
+
+@pytest.mark.parametrize("kind", GATED)
+def test_a_kind_whose_gate_is_off_is_refused(kind: str) -> None:
+    off = configured(developerConfiguration={"disabledFeatureGates": [GATED[kind]]})
+    known = {each.kind: each for each in resources(CATALOGUE, off.stored)}
+    found = list(known[kind].strategy.validate(edited(kind, {}), USER))
+    assert [(each.field, each.reason) for each in found] == [("spec", FORBIDDEN)]
+    assert GATED[kind] in found[0].message
+
+
+@pytest.mark.parametrize(
+    ("status", "refused"), [(ABSENT, True), (None, True), ({"complete": False}, True), ({"complete": True}, False)]
+)
+def test_a_machine_is_restored_once_at_a_time(status: Any, refused: bool) -> None:
+    other = edited(RESTORE, {"metadata.name": "other"} if status is ABSENT else {"status": status})
+    strategy = served(virtualmachinerestores__snapshot__kubevirt__io=[other])[RESTORE].strategy
+    found = [each.field for each in strategy.validate(edited(RESTORE, {}), USER)]
+    assert found == (["spec.target"] if refused else [])
+    elsewhere = edited(RESTORE, {"spec.target.name": "db"})
+    assert list(strategy.validate(elsewhere, USER)) == []
+
+
+TPM = {"devices": {"tpm": {"persistent": True}}}
+NO_TPM = {"devices": {"tpm": {"persistent": True, "enabled": False}}}
+EFI = {"devices": {}, "firmware": {"bootloader": {"efi": {"persistent": True}}}}
+
+
+@pytest.mark.parametrize(
+    ("domain", "target", "refused"),
+    [
+        (TPM, None, True),
+        (EFI, {"uid": "another", "name": "web"}, True),
+        (TPM, {"uid": "source", "name": "web"}, False),
+        (NO_TPM, None, False),
+        ({"devices": {}}, None, False),
+    ],
+)
+def test_what_a_guest_keeps_in_its_machine_is_restored_to_that_machine_only(
+    domain: Object, target: Object | None, refused: bool
+) -> None:
+    status = {"sourceUID": "source", "virtualMachineSnapshotContentName": "content"}
+    machine = {"spec": {"template": {"spec": {"domain": domain}}}}
+    content = {
+        "metadata": {"name": "content", "namespace": "default"},
+        "spec": {"source": {"virtualMachine": machine}},
+    }
+    strategy = served(
+        virtualmachines__kubevirt__io=[] if target is None else [{"metadata": {**target, "namespace": "default"}}],
+        virtualmachinesnapshots__snapshot__kubevirt__io=[edited(SNAPSHOT, {"status": status})],
+        virtualmachinesnapshotcontents__snapshot__kubevirt__io=[content],
+    )[RESTORE].strategy
+    assert [each.field for each in strategy.validate(edited(RESTORE, {}), USER)] == (["spec.target"] if refused else [])
