@@ -1,0 +1,1 @@
+"""KubeVirt: the one configuration of the system."""

@@ -1,0 +1,116 @@
+"""What a KubeVirt object may say, and had better not: gates that change nothing, and settings that nothing acts on."""
+
+from collections.abc import Iterator
+
+from apiserver.machinery.resource import Object
+from kube.gates import GATES, Maturity
+
+_INERT = (
+    "spec.imageTag",
+    "spec.imageRegistry",
+    "spec.imagePullPolicy",
+    "spec.imagePullSecrets",
+    "spec.monitorNamespace",
+    "spec.serviceMonitorNamespace",
+    "spec.monitorAccount",
+    "spec.workloadUpdateStrategy",
+    "spec.certificateRotateStrategy",
+    "spec.productVersion",
+    "spec.productName",
+    "spec.productComponent",
+    "spec.synchronizationPort",
+    "spec.infra",
+    "spec.workloads",
+    "spec.customizeComponents",
+    *(
+        f"spec.configuration.{name}"
+        for name in (
+            "additionalGuestMemoryOverheadRatio",
+            "apiConfiguration",
+            "autoCPULimitNamespaceLabelSelector",
+            "changedBlockTrackingLabelSelectors",
+            "commonInstancetypesDeployment",
+            "confidentialCompute",
+            "controllerConfiguration",
+            "defaultRuntimeClass",
+            "handlerConfiguration",
+            "hypervisors",
+            "imagePullPolicy",
+            "instancetype",
+            "ksmConfiguration",
+            "mediatedDevicesConfiguration",
+            "migrations",
+            "minCPUModel",
+            "obsoleteCPUModels",
+            "permittedHostDevices",
+            "roleAggregationStrategy",
+            "seccompConfiguration",
+            "selinuxLauncherType",
+            "supportContainerResources",
+            "supportedGuestAgentVersions",
+            "tlsConfiguration",
+            "virtTemplateDeployment",
+            "vmStateStorageClass",
+            "webhookConfiguration",
+            "developerConfiguration.clusterProfiler",
+            "developerConfiguration.diskVerification",
+            "developerConfiguration.logVerbosity",
+            "developerConfiguration.minimumClusterTSCFrequency",
+            "developerConfiguration.minimumReservePVCBytes",
+            "developerConfiguration.nodeSelectors",
+            "developerConfiguration.pvcTolerateLessSpaceUpToPercent",
+        )
+    ),
+)
+"""What is checked and kept, and that is all."""
+_INTERFACES = ("bridge", "masquerade")
+_OF_GATES = {
+    Maturity.GA: "is on for good; no longer name it",
+    Maturity.DEPRECATED: "is deprecated: its feature is going to be removed",
+    Maturity.DISCONTINUED: "changes nothing: its feature no longer exists",
+}
+
+
+def advice(kubevirt: Object) -> Iterator[str]:
+    """Yield a warning for each thing said in vain or for the last time."""
+    said = kubevirt["spec"].get("configuration", {})
+    yield from _of_gates(said.get("developerConfiguration", {}))
+    yield from _of_old_names(said)
+    interface = said.get("network", {}).get("defaultNetworkInterface")
+    if interface and interface not in _INTERFACES:
+        told = f"{interface!r} does not lead to the pod network; {' and '.join(_INTERFACES)} do"
+        yield f"spec.configuration.network.defaultNetworkInterface: {told}"
+    for path in _INERT:
+        if _at(kubevirt, path):
+            yield f"{path}: nothing acts on it yet: it is checked and kept, and that is all"
+
+
+def _of_gates(developer: Object) -> Iterator[str]:
+    for name in ("featureGates", "disabledFeatureGates"):
+        for gate in developer.get(name, ()):
+            if gate not in GATES:
+                yield f"the feature gate {gate} is not known, so it changes nothing"
+            elif GATES[gate] in _OF_GATES:
+                yield f"the feature gate {gate} {_OF_GATES[GATES[gate]]}"
+
+
+def _of_old_names(said: Object) -> Iterator[str]:
+    mediated, path = said.get("mediatedDevicesConfiguration", {}), "spec.configuration.mediatedDevicesConfiguration"
+    told = "mediatedDevicesTypes is deprecated; use mediatedDeviceTypes"
+    if "mediatedDevicesTypes" in mediated:
+        yield f"{path}: {told}"
+    for i, node in enumerate(mediated.get("nodeMediatedDeviceTypes", ())):
+        if "mediatedDevicesTypes" in node:
+            yield f"{path}.nodeMediatedDeviceTypes[{i}]: {told}"
+    for name in ("machineType", "emulatedMachines", "ovmfPath"):
+        if said.get(name):
+            yield f"spec.configuration.{name} is deprecated; use architectureConfiguration"
+    if "ppc64le" in said.get("architectureConfiguration", {}):
+        yield "spec.configuration.architectureConfiguration.ppc64le: this architecture is no longer supported"
+
+
+def _at(kubevirt: Object, path: str) -> object:
+    found: object = kubevirt
+    for name in path.split("."):
+        found = found.get(name) if isinstance(found, dict) else None
+    return found

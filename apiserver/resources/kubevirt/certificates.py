@@ -1,0 +1,75 @@
+"""How long certificates live: the rules of ``spec.certificateRotateStrategy.selfSigned``.
+
+Source: KubeVirt's ``pkg/virt-operator/resource/apply/certificates.go``, ``webhooks/kubevirt-update-admitter.go``.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Object
+from kube.durations import DurationError, parse
+
+PATH = "spec.certificateRotateStrategy.selfSigned"
+_AUTHORITY, _SERVER = timedelta(hours=168), timedelta(hours=24)
+_RENEWED_BEFORE = 0.2
+"""What share of its life a certificate has left when it is renewed."""
+_OLD = ("caRotateInterval", "caOverlapInterval", "certRotateInterval")
+_DURATIONS = (*_OLD, "ca.duration", "ca.renewBefore", "server.duration", "server.renewBefore")
+
+
+def certificate_errors(spec: Object) -> Iterator[FieldError]:
+    """Yield an error for each duration that is none, or that does not go with the others."""
+    said = spec.get("certificateRotateStrategy", {}).get("selfSigned", {})
+    wrong = [*_unreadable(said)]
+    yield from wrong
+    if any(name in said for name in ("ca", "server")):
+        for name in _OLD:
+            if name in said:
+                yield FieldError.forbidden(f"{PATH}.{name}", "does not go with ca and server; use these alone")
+    if not wrong:
+        yield from _unordered(said)
+
+
+def _unreadable(said: Object) -> Iterator[FieldError]:
+    for name in _DURATIONS:
+        text = _at(said, name)
+        try:
+            if text is not None and parse(text) < timedelta(0):
+                yield FieldError.invalid(f"{PATH}.{name}", text, "must be at least 0s")
+        except DurationError as error:
+            yield FieldError.invalid(f"{PATH}.{name}", text, str(error))
+
+
+def _unordered(said: Object) -> Iterator[FieldError]:
+    authority = _duration(said, ("caRotateInterval", "ca.duration"), _AUTHORITY)
+    server = _duration(said, ("certRotateInterval", "server.duration"), _SERVER)
+    overlap = _duration(said, ("caOverlapInterval", "ca.renewBefore"), authority * _RENEWED_BEFORE)
+    if overlap > authority:
+        told = "must be at most the duration of the certificate"
+        yield FieldError.invalid(f"{PATH}.ca.renewBefore", _text(overlap), told)
+    renewed = _duration(said, ("server.renewBefore",), server * _RENEWED_BEFORE)
+    if renewed > server:
+        told = "must be at most the duration of the certificate"
+        yield FieldError.invalid(f"{PATH}.server.renewBefore", _text(renewed), told)
+    if server > authority:
+        told = f"must be at most the duration of the authority's certificate, {_text(authority)}"
+        yield FieldError.invalid(f"{PATH}.server.duration", _text(server), told)
+
+
+def _duration(said: Object, names: tuple[str, ...], default: timedelta) -> timedelta:
+    """Return the first of ``names`` that is said; the older go first, as in KubeVirt."""
+    texts = (_at(said, name) for name in names)
+    return next((parse(text) for text in texts if text is not None), default)
+
+
+def _at(said: Object, name: str) -> str | None:
+    outer, dot, inner = name.partition(".")
+    return said.get(outer, {}).get(inner) if dot else said.get(outer)
+
+
+def _text(duration: timedelta) -> str:
+    minutes, seconds = divmod(duration.total_seconds(), 60)
+    hours, minutes = divmod(int(minutes), 60)
+    parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+    return "".join(f"{number:g}{unit}" for number, unit in parts if number) or "0s"
