@@ -7,6 +7,7 @@ models are not used, so that fields which they do not know survive.
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version as distribution_version
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -39,20 +40,22 @@ WATCH_SILENCE_SECONDS = 120
 class Client:
     """One connection pool to one API server, as one user."""
 
-    def __init__(self, api: ApiClient) -> None:
+    def __init__(self, api: ApiClient, name: str) -> None:
         self._api = api
+        self._user_agent = f"{name}/{distribution_version('virtplane')}"
         self._host: str = api.configuration.host.rstrip("/")
 
     @classmethod
     @asynccontextmanager
-    async def from_kubeconfig(cls, path: Path) -> AsyncGenerator["Client"]:
+    async def from_kubeconfig(cls, path: Path, name: str) -> AsyncGenerator["Client"]:
         """Open a client as the current context of ``path`` says, and close it at the end.
 
+        ``name`` is what the program calls itself in audit logs and as the manager of the fields that it writes.
         Raises kubernetes' ConfigException when the file is missing or unusable.
         """
         api = await config.new_client_from_config(config_file=str(path), persist_config=False)
         try:
-            yield cls(api)
+            yield cls(api, name)
         finally:
             await api.close()
 
@@ -207,7 +210,7 @@ class Client:
         accept: str = ACCEPT,
     ) -> aiohttp.ClientResponse:
         url = self._host + path + (f"?{urlencode(query)}" if query else "")
-        headers = {"Accept": accept, "Content-Type": media_type}
+        headers = {"Accept": accept, "Content-Type": media_type, "User-Agent": self._user_agent}
         # Credentials of kubeconfigs that hold a token; client certificates are in the TLS context.
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         try:

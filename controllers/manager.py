@@ -57,7 +57,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
     Raises LeadershipLostError when the lease is lost: start the process again to become a candidate again.
     """
-    async with Client.from_kubeconfig(options.kubeconfig) as client:
+    async with Client.from_kubeconfig(options.kubeconfig, "virtplane-controllers") as client:
         began = ready or asyncio.Event()
         work = _elected(client, options, began) if options.leader_elect else _work(client, options, began)
         await until(stop, work)

@@ -63,7 +63,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
     Raises PassageError when QEMU cannot be let to its files, AccelerationError when KVM is demanded and does not work.
     """
     async with (
-        Client.from_kubeconfig(options.kubeconfig) as client,
+        Client.from_kubeconfig(options.kubeconfig, "virtplane-agent") as client,
         Hypervisor.open(options.libvirt_uri) as hypervisor,
     ):
         await until(stop, _work(options, client, hypervisor, ready or asyncio.Event()))

@@ -9,7 +9,7 @@ from tests.client.standin import StandIn, stand_in
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[tuple[StandIn, Client]]:
-    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig) as client:
+    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig, "tests") as client:
         yield server, client
 
 

@@ -57,6 +57,7 @@ class StandIn:
         self.revision = 0
         self.oldest = 0
         self.requests: list[tuple[str, str, Any]] = []
+        self.agents: set[str] = set()
         self.refuse: dict[tuple[str, str], web.Response] = {}
         self.changed = asyncio.Condition()
         self.watching = 0
@@ -113,6 +114,7 @@ class StandIn:
         plural, *rest = parts[2:] if namespace else parts
         name, subresource = [*rest, "", ""][:2]
         body = orjson.loads(raw) if (raw := await request.read()) else None
+        self.agents.add(request.headers["User-Agent"])
         self.requests.append((request.method, request.path, body))
         if refusal := self.refuse.pop((request.method, plural), None):
             return refusal

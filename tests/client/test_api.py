@@ -31,6 +31,11 @@ async def test_listed_items_say_what_they_are(client: Client, server: StandIn) -
     assert (item["apiVersion"], item["kind"]) == ("v1", "Node")
 
 
+async def test_a_client_says_who_it_is(client: Client, server: StandIn) -> None:
+    await client.list(CONFIG_MAP)
+    assert [agent.partition("/")[0] for agent in server.agents] == ["tests"]
+
+
 async def test_errors_tell_missing_taken_and_changed_apart(client: Client) -> None:
     with pytest.raises(ApiError) as missing:
         await client.get(CONFIG_MAP, "one", "default")

@@ -20,7 +20,7 @@ from tests.controllers.objects import node
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[tuple[StandIn, Client, Path]]:
-    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig) as client:
+    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig, "tests") as client:
         yield server, client, kubeconfig
 
 

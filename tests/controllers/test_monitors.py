@@ -27,7 +27,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def served(tmp_path: Path) -> AsyncIterator[tuple[StandIn, Client]]:
-    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig) as client:
+    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig, "tests") as client:
         yield server, client
 
 

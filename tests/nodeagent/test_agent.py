@@ -121,8 +121,8 @@ async def host(private_libvirt: "LibvirtHost", tmp_path: Path) -> AsyncIterator[
     with tempfile.TemporaryDirectory(prefix="virtplane-agent-", ignore_cleanup_errors=True) as own:
         async with (
             running_server(tmp_path) as server,
-            Client.from_kubeconfig(server.kubeconfig("admin")) as client,
-            Client.from_kubeconfig(server.kubeconfig("controllers")) as controllers,
+            Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client,
+            Client.from_kubeconfig(server.kubeconfig("controllers"), "tests") as controllers,
             Hypervisor.open(private_libvirt.uri) as hypervisor,
         ):
             await hypervisor.connected.wait()
