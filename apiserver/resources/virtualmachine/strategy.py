@@ -31,7 +31,7 @@ class VirtualMachineStrategy(Strategy):
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Fix what must be the same at every start: machine type, and the firmware's UUID and serial number."""
         template = new["spec"]["template"]["spec"]
-        fill_machine(template)
+        fill_machine(template, self._cluster.configuration)
         firmware = template["domain"].setdefault("firmware", {})
         for name in _IDENTITY:
             firmware[name] = firmware.get(name) or str(uuid.uuid4())
@@ -39,7 +39,7 @@ class VirtualMachineStrategy(Strategy):
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Put the identity back where a client sends a manifest without it."""
         template, before = new["spec"]["template"]["spec"], old["spec"]["template"]["spec"]
-        fill_machine(template)
+        fill_machine(template, self._cluster.configuration)
         kept = before["domain"].get("firmware", {})
         for name in _IDENTITY & kept.keys():
             firmware = template["domain"].setdefault("firmware", {})

@@ -63,18 +63,18 @@ class VirtualMachineInstanceStrategy(Strategy):
         finalizers = new["metadata"].setdefault("finalizers", [])
         if INSTANCE_FINALIZER not in finalizers:
             finalizers.append(INSTANCE_FINALIZER)
-        fill_instance(new["spec"])
+        fill_instance(new["spec"], self._cluster.configuration)
         new["status"] = _first_status(new["spec"])
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Keep the spec as it is stored, in the words of older defaults too, unless the client means another one."""
         if new["spec"] == old["spec"]:
             return
-        stored = clone(old["spec"])
-        fill_instance(stored)
+        configuration, stored = self._cluster.configuration, clone(old["spec"])
+        fill_instance(stored, configuration)
         firmware = new["spec"]["domain"].setdefault("firmware", {})
         firmware["uuid"] = firmware.get("uuid") or stored["domain"]["firmware"]["uuid"]
-        fill_instance(new["spec"])
+        fill_instance(new["spec"], configuration)
         if new["spec"] == stored:
             new["spec"] = clone(old["spec"])
 

@@ -511,7 +511,7 @@ RIGHT: list[Object] = [
 def test_what_is_right_is_accepted_with_and_without_defaults(edits: Object) -> None:
     spec = edited(edits)
     assert list(validate_spec(spec, "spec", Configuration())) == []
-    fill_instance(spec)
+    fill_instance(spec, Configuration())
     assert list(validate_spec(spec, "spec", Configuration())) == []
 
 

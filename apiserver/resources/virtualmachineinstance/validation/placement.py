@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import label_problem, subdomain_problem, validate_labels
 from apiserver.machinery.resource import Object
-from apiserver.resources.virtualmachineinstance.defaults import ARCHITECTURES
+from apiserver.resources.virtualmachineinstance.defaults.machine import ARCHITECTURES
 from apiserver.resources.virtualmachineinstance.validation.values import one_of
 
 LONGEST_GRACE = 2**31 - 1

@@ -1,0 +1,83 @@
+"""An instance is filled in once and then fixed; its status is the system's."""
+
+import copy
+from typing import Any
+
+from apiserver.machinery.resource import Caller
+from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
+from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
+from tests.apiserver.resources.surroundings import PLAIN
+
+Object = dict[str, Any]
+
+USER, SYSTEM = Caller("jane"), Caller("controllers", system=True)
+AGENT = Caller("system:node:one", frozenset({"system:nodes"}), system=True)
+
+
+def instance(**metadata: Any) -> Object:
+    return {"metadata": {"name": "guest", **metadata}, "spec": {"domain": {"memory": {"guest": "1Gi"}, "devices": {}}}}
+
+
+def test_a_new_instance_is_pending_and_held() -> None:
+    new = instance(finalizers=["mine"])
+    VirtualMachineInstanceStrategy(PLAIN).prepare_for_create(new, USER)
+    assert new["metadata"]["finalizers"] == ["mine", "kubevirt.io/foregroundDeleteVirtualMachine"]
+    (transition,) = new["status"]["phaseTransitionTimestamps"]
+    assert transition["phase"] == new["status"]["phase"] == "Pending"
+    assert new["status"]["memory"] == {"guestAtBoot": "1Gi", "guestCurrent": "1Gi", "guestRequested": "1Gi"}
+    assert new["status"]["currentCPUTopology"] == {"sockets": 1, "cores": 1, "threads": 1}
+
+
+def test_the_manifest_an_instance_was_made_from_changes_nothing_later() -> None:
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
+    strategy.prepare_for_create(stored, USER)
+    again = instance()
+    strategy.prepare_for_update(again, stored, USER)
+    assert again["spec"] == stored["spec"]
+    assert list(strategy.validate_update(again, stored, USER)) == []
+
+
+def test_an_instance_stored_under_older_defaults_can_still_be_let_go_and_applied_again() -> None:
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
+    strategy.prepare_for_create(stored, USER)
+    del stored["spec"]["domain"]["cpu"]["model"]
+    let_go, again = copy.deepcopy(stored), instance()
+    let_go["metadata"]["finalizers"] = []
+    for new in (let_go, again):
+        strategy.prepare_for_update(new, stored, AGENT)
+        assert new["spec"] == stored["spec"]
+        assert list(strategy.validate_update(new, stored, AGENT)) == []
+
+
+def test_even_the_system_cannot_change_an_instances_hardware() -> None:
+    strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
+    strategy.prepare_for_create(stored, USER)
+    changed = copy.deepcopy(stored)
+    changed["spec"]["domain"]["memory"]["guest"] = "2Gi"
+    (error,) = strategy.validate_update(changed, stored, SYSTEM)
+    assert error.field == "spec"
+
+
+def test_an_agent_creates_no_instance_whichever_verb_it_uses() -> None:
+    strategy, new = VirtualMachineInstanceStrategy(PLAIN), instance()
+    strategy.prepare_for_create(new, AGENT)
+    assert [each.message for each in strategy.validate(new, AGENT)] == ["Forbidden: a node agent creates no instances"]
+    assert list(strategy.validate(new, SYSTEM)) == []
+
+
+def test_an_agent_reports_but_cannot_hand_its_instance_to_another_node() -> None:
+    strategy = VirtualMachineInstanceStrategy(PLAIN)
+    old = {"status": {"nodeName": "one", "phase": "Scheduled"}}
+    for caller, kept in ((AGENT, "one"), (SYSTEM, "two")):
+        new = {"status": {"nodeName": "two", "phase": "Running"}}
+        strategy.prepare_for_status_update(new, old, caller)
+        assert new["status"] == {"nodeName": kept, "phase": "Running"}
+
+
+def test_a_users_status_is_put_back_without_a_word() -> None:
+    for strategy in (VirtualMachineInstanceStrategy(PLAIN), VirtualMachineStrategy(PLAIN)):
+        new: Object = {"status": {"phase": "Running"}}
+        strategy.prepare_for_status_update(new, {"status": {"phase": "Pending"}}, USER)
+        assert new == {"status": {"phase": "Pending"}}
+        strategy.prepare_for_status_update(new, {}, USER)
+        assert new == {}
