@@ -23,6 +23,8 @@ from apiserver.resources import (
     secret,
     serviceaccount,
     storageclass,
+    virtualmachineclone,
+    virtualmachineexport,
     virtualmachinerestore,
     virtualmachinesnapshot,
     virtualmachinesnapshotcontent,
@@ -65,6 +67,8 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachineinstance.resource,
     virtualmachinesnapshot.resource,
     virtualmachinerestore.resource,
+    virtualmachineclone.resource,
+    virtualmachineexport.resource,
 )
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 

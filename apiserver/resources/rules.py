@@ -1,16 +1,17 @@
 """What the rules of several kinds have in common."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import timedelta
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Column, Object
+from kube import durations
+from kube.durations import DurationError
 from kube.quantity import QuantityError, parse
 
 AGE = Column(name="Age", json_path=".metadata.creationTimestamp", type="date")
-_DURATION = re.compile(r"\+?(0|((\d+(\.\d*)?|\.\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+)")
 CREATED_AT = Column(name="Created At", json_path=".metadata.creationTimestamp")
 
 
@@ -63,6 +64,9 @@ def reference_errors(reference: Object, path: str, kinds: Mapping[str, str]) -> 
 
 
 def duration_errors(text: str, path: str) -> Iterator[FieldError]:
-    """Yield an error unless ``text`` is a duration, such as 1h30m (Go's ``time.ParseDuration``), and not negative."""
-    if not _DURATION.fullmatch(text):
-        yield FieldError.invalid(path, text, "must be numbers with units, such as 90s, 5m or 1h30m")
+    """Yield an error unless ``text`` is a duration (``metav1.Duration``) and not negative."""
+    try:
+        if durations.parse(text) < timedelta():
+            yield FieldError.invalid(path, text, "must not be negative")
+    except DurationError as problem:
+        yield FieldError.invalid(path, text, str(problem))

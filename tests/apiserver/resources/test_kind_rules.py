@@ -1,5 +1,6 @@
 """The rules of the kinds beside machines and instances: each with an object that breaks it, and what is told."""
 
+import re
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ VDDK = {"url": "https://h", "uuid": "u", "backingFile": "f", "thumbprint": "t", 
 IMAGEIO = {"url": "https://h", "diskId": "d", "secretRef": "s"}
 IMAGE = {"url": "docker://a"}
 SNAPSHOT, RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
+CLONE, EXPORT = "VirtualMachineClone", "VirtualMachineExport"
 SIZE = "spec.storage.resources.requests.storage"
 
 CASES: list[tuple[str, Object, str, str, str]] = [
@@ -142,8 +144,8 @@ CASES: list[tuple[str, Object, str, str, str]] = [
     (SNAPSHOT, {"spec.source.apiGroup": "apps"}, "spec.source.apiGroup", INVALID, "is kubevirt.io"),
     (SNAPSHOT, {"spec.source.kind": "Pod"}, "spec.source.kind", UNSUPPORTED, "VirtualMachine"),
     (SNAPSHOT, {"spec.source.name": ""}, "spec.source.name", REQUIRED, ""),
-    (SNAPSHOT, {"spec.failureDeadline": "soon"}, "spec.failureDeadline", INVALID, "such as 90s"),
-    (SNAPSHOT, {"spec.failureDeadline": "-5m"}, "spec.failureDeadline", INVALID, "such as 90s"),
+    (SNAPSHOT, {"spec.failureDeadline": "soon"}, "spec.failureDeadline", INVALID, "such as 24h"),
+    (SNAPSHOT, {"spec.failureDeadline": "-5m"}, "spec.failureDeadline", INVALID, "not be negative"),
     (RESTORE, {"spec.target.apiGroup": ""}, "spec.target.apiGroup", REQUIRED, "kubevirt.io"),
     (RESTORE, {"spec.target.kind": "VirtualMachineInstance"}, "spec.target.kind", UNSUPPORTED, "VirtualMachine"),
     (RESTORE, {"spec.target.name": ""}, "spec.target.name", REQUIRED, ""),
@@ -174,6 +176,32 @@ CASES: list[tuple[str, Object, str, str, str]] = [
         INVALID,
         "must begin with one of /spec/",
     ),
+    (CLONE, {"spec.source.kind": "Pod"}, "spec.source.kind", UNSUPPORTED, "VirtualMachineSnapshot"),
+    (CLONE, {"spec.source.apiGroup": ""}, "spec.source.apiGroup", REQUIRED, "kubevirt.io"),
+    (CLONE, {"spec.source.name": ""}, "spec.source.name", REQUIRED, ""),
+    (CLONE, {"spec.target.kind": "VirtualMachineSnapshot"}, "spec.target.kind", UNSUPPORTED, "VirtualMachine"),
+    (CLONE, {"spec.target.name": "web"}, "spec.target.name", INVALID, "name of the source"),
+    (CLONE, {"spec.labelFilters": ["a", "!"]}, "spec.labelFilters[1]", INVALID, "must name a key"),
+    (CLONE, {"spec.annotationFilters": [""]}, "spec.annotationFilters[0]", INVALID, "must name a key"),
+    (CLONE, {"spec.annotationFilters": ["a!b"]}, "spec.annotationFilters[0]", INVALID, "at its beginning"),
+    (CLONE, {"spec.template.labelFilters": ["a*b"]}, "spec.template.labelFilters[0]", INVALID, "at its end"),
+    (CLONE, {"spec.template.annotationFilters": ["*a"]}, "spec.template.annotationFilters[0]", INVALID, "at its end"),
+    (CLONE, {"spec.newMacAddresses.default": "02:00"}, "spec.newMacAddresses[default]", INVALID, "a MAC address"),
+    (CLONE, {"spec.patches": ["{}", "no"]}, "spec.patches[1]", INVALID, "is not JSON"),
+    (EXPORT, {"spec.source.kind": "Pod"}, "spec.source.kind", UNSUPPORTED, "PersistentVolumeClaim"),
+    (EXPORT, {"spec.source.apiGroup": ABSENT}, "spec.source.apiGroup", REQUIRED, "kubevirt.io"),
+    (EXPORT, {"spec.source.kind": "PersistentVolumeClaim"}, "spec.source.apiGroup", INVALID, "is empty"),
+    (EXPORT, {"spec.source.kind": "VirtualMachineSnapshot"}, "spec.source.apiGroup", INVALID, "snapshot.kubevirt.io"),
+    (EXPORT, {"spec.source.kind": "VirtualMachineBackup"}, "spec.source.apiGroup", INVALID, "backup.kubevirt.io"),
+    (
+        EXPORT,
+        {"spec.source.kind": "VirtualMachineTemplate", "spec.source.apiGroup": "template.kubevirt.io"},
+        "spec.source.kind",
+        FORBIDDEN,
+        "OCIExport",
+    ),
+    (EXPORT, {"spec.source.name": ""}, "spec.source.name", REQUIRED, ""),
+    (EXPORT, {"spec.ttlDuration": "1d"}, "spec.ttlDuration", INVALID, ""),
 ]
 
 
@@ -224,6 +252,8 @@ FIXED: list[tuple[str, Object]] = [
     ("DataVolume", {"spec.storage.resources.requests.storage": "2Gi"}),
     (SNAPSHOT, {"spec.deletionPolicy": "Retain"}),
     (RESTORE, {"spec.targetReadinessPolicy": "StopTarget"}),
+    (CLONE, {"spec.newSMBiosSerial": "1"}),
+    (EXPORT, {"spec.ttlDuration": "3h"}),
 ]
 FREE: list[tuple[str, Object]] = [
     ("DataVolume", {"metadata.labels": {"a": "b"}}),
@@ -253,7 +283,7 @@ def test_a_warm_migration_goes_on_by_naming_its_next_checkpoint() -> None:
     assert [each.field for each in strategy.validate_update(other, old, USER)] == ["spec"]
 
 
-GATED = {SNAPSHOT: "Snapshot", RESTORE: "Snapshot"}
+GATED = {SNAPSHOT: "Snapshot", RESTORE: "Snapshot", CLONE: "Snapshot"}
 
 
 @pytest.mark.parametrize("kind", GATED)
@@ -307,3 +337,11 @@ def test_what_a_guest_keeps_in_its_machine_is_restored_to_that_machine_only(
         virtualmachinesnapshotcontents__snapshot__kubevirt__io=[content],
     )[RESTORE].strategy
     assert [each.field for each in strategy.validate(edited(RESTORE, {}), USER)] == (["spec.target"] if refused else [])
+
+
+@pytest.mark.parametrize("target", [ABSENT, {"kind": "VirtualMachine", "name": ""}])
+def test_a_clone_without_a_name_is_called_after_its_source(target: Any) -> None:
+    new = edited(CLONE, {"spec.target": target})
+    KINDS[CLONE].strategy.prepare_for_create(new, USER)
+    assert new["spec"]["target"]["kind"] == "VirtualMachine"
+    assert re.fullmatch("clone-web-[a-z0-9]{5}", new["spec"]["target"]["name"])
