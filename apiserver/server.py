@@ -23,7 +23,8 @@ from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT
-from apiserver.machinery.resource import Caller
+from apiserver.machinery.errors import StatusError
+from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
 from apiserver.registry.options import WriteOptions
@@ -161,4 +162,13 @@ async def _ensure(api: Api) -> None:
         try:
             await api.store.get(Key(resource.storage_name, "", obj["metadata"]["name"]))
         except NotFoundError:
-            await writing.create(resource, api.store, "", obj, write)
+            await _ensure_one(api, resource, obj, write)
+
+
+async def _ensure_one(api: Api, resource: Resource, obj: Object, write: WriteOptions) -> None:
+    try:
+        await writing.create(resource, api.store, "", obj, write)
+    except StatusError as refused:
+        # Another replica that starts at the same time may come first.
+        if refused.reason != "AlreadyExists":
+            raise
