@@ -25,6 +25,7 @@ from apiserver.resources import (
     storageclass,
     virtualmachineclone,
     virtualmachineexport,
+    virtualmachinepool,
     virtualmachinerestore,
     virtualmachinesnapshot,
     virtualmachinesnapshotcontent,
@@ -69,6 +70,7 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachinerestore.resource,
     virtualmachineclone.resource,
     virtualmachineexport.resource,
+    virtualmachinepool.resource,
 )
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
-from apiserver.machinery.errors import FieldError
+from apiserver.machinery.errors import FieldError, StatusError
 from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Column, Object
+from apiserver.machinery.selectors import label_selector
 from kube import durations
 from kube.durations import DurationError
 from kube.quantity import QuantityError, parse
@@ -70,3 +71,14 @@ def duration_errors(text: str, path: str) -> Iterator[FieldError]:
             yield FieldError.invalid(path, text, "must not be negative")
     except DurationError as problem:
         yield FieldError.invalid(path, text, str(problem))
+
+
+def selector_errors(selector: Object, labels: Mapping[str, str], path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``selector`` (a ``metav1.LabelSelector``) is one, and matches the ``labels``."""
+    try:
+        matches = label_selector(selector).matches_labels(labels)
+    except StatusError as problem:
+        yield FieldError.invalid(path, selector, problem.message)
+        return
+    if not matches:
+        yield FieldError.invalid(path, selector, "does not match the labels of the template")

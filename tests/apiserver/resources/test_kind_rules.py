@@ -25,6 +25,7 @@ IMAGEIO = {"url": "https://h", "diskId": "d", "secretRef": "s"}
 IMAGE = {"url": "docker://a"}
 SNAPSHOT, RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
 CLONE, EXPORT = "VirtualMachineClone", "VirtualMachineExport"
+POOL, MACHINE = "VirtualMachinePool", "spec.virtualMachineTemplate"
 SIZE = "spec.storage.resources.requests.storage"
 
 CASES: list[tuple[str, Object, str, str, str]] = [
@@ -202,6 +203,32 @@ CASES: list[tuple[str, Object, str, str, str]] = [
     ),
     (EXPORT, {"spec.source.name": ""}, "spec.source.name", REQUIRED, ""),
     (EXPORT, {"spec.ttlDuration": "1d"}, "spec.ttlDuration", INVALID, ""),
+    (POOL, {"spec.selector": {"matchLabels": {"app": "db"}}}, "spec.selector", INVALID, "does not match the labels"),
+    (POOL, {"spec.selector": {"matchLabels": {"a b": "c"}}}, "spec.selector", INVALID, "invalid label key"),
+    (POOL, {"spec.maxUnavailable": 0}, "spec.maxUnavailable", INVALID, "at least 1"),
+    (POOL, {"spec.maxUnavailable": "2"}, "spec.maxUnavailable", INVALID, "from 1% to 100%"),
+    (POOL, {"spec.maxUnavailable": "101%"}, "spec.maxUnavailable", INVALID, "from 1% to 100%"),
+    (POOL, {"spec.maxUnavailable": "0%"}, "spec.maxUnavailable", INVALID, "from 1% to 100%"),
+    (POOL, {"spec.maxUnavailable": "-1%"}, "spec.maxUnavailable", INVALID, "from 1% to 100%"),
+    (POOL, {"spec.scaleInStrategy": {"proactive": {}, "unmanaged": {}}}, "spec.scaleInStrategy", INVALID, "only one"),
+    (POOL, {"spec.updateStrategy": {"proactive": {}, "unmanaged": {}}}, "spec.updateStrategy", INVALID, "only one"),
+    (
+        POOL,
+        {"spec.autohealing.minFailingToStartDuration": "5"},
+        "spec.autohealing.minFailingToStartDuration",
+        INVALID,
+        "a duration",
+    ),
+    (POOL, {f"{MACHINE}.spec": ABSENT}, f"{MACHINE}.spec", REQUIRED, ""),
+    (POOL, {f"{MACHINE}.metadata.labels.role": "a b"}, f"{MACHINE}.metadata.labels", INVALID, "a valid label"),
+    (POOL, {f"{MACHINE}.spec.runStrategy": "Sometimes"}, f"{MACHINE}.spec.runStrategy", UNSUPPORTED, "Always"),
+    (
+        POOL,
+        {f"{MACHINE}.spec.template.spec.domain.memory.guest": "0"},
+        f"{MACHINE}.spec.template.spec.domain.memory.guest",
+        INVALID,
+        "at least 1Mi",
+    ),
 ]
 
 
@@ -256,6 +283,7 @@ FIXED: list[tuple[str, Object]] = [
     (EXPORT, {"spec.ttlDuration": "3h"}),
 ]
 FREE: list[tuple[str, Object]] = [
+    (POOL, {"spec.replicas": 5, "spec.maxUnavailable": "25%"}),
     ("DataVolume", {"metadata.labels": {"a": "b"}}),
     ("DataSource", {"spec.source": {"snapshot": {"namespace": "a", "name": "b"}}}),
 ]
@@ -345,3 +373,23 @@ def test_a_clone_without_a_name_is_called_after_its_source(target: Any) -> None:
     KINDS[CLONE].strategy.prepare_for_create(new, USER)
     assert new["spec"]["target"]["kind"] == "VirtualMachine"
     assert re.fullmatch("clone-web-[a-z0-9]{5}", new["spec"]["target"]["name"])
+
+
+def test_a_pool_keeps_its_selector() -> None:
+    new = edited(POOL, {"spec.selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}})
+    found = list(KINDS[POOL].strategy.validate_update(new, edited(POOL, {}), USER))
+    assert [(each.field, each.reason) for each in found] == [("spec.selector", INVALID)]
+
+
+def test_a_template_that_was_stored_under_older_rules_may_stay() -> None:
+    old = edited(POOL, {f"{MACHINE}.spec.runStrategy": "Sometimes"})
+    assert list(KINDS[POOL].strategy.validate_update({**old, "metadata": {}}, old, USER)) == []
+    changed = edited(POOL, {f"{MACHINE}.spec.runStrategy": "Sometime"})
+    found = list(KINDS[POOL].strategy.validate_update(changed, old, USER))
+    assert [each.field for each in found] == [f"{MACHINE}.spec.runStrategy"]
+
+
+def test_what_a_pools_machines_should_no_longer_use_is_warned_of() -> None:
+    power = {f"{MACHINE}.spec.runStrategy": ABSENT, f"{MACHINE}.spec.running": True}
+    (warning,) = KINDS[POOL].strategy.warnings(edited(POOL, power))
+    assert warning.startswith(f"{MACHINE}.spec.running is deprecated")
