@@ -24,6 +24,11 @@ class RequestInfo:
     """As the client wrote it; it may limit a list or a watch to what the caller may see."""
 
     @property
+    def whole_resource(self) -> str:
+        """The resource as roles name it: ``plural``, or ``plural/subresource``."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+    @property
     def is_resource(self) -> bool:
         """True for paths of API objects, False for discovery, health, OpenAPI."""
         return bool(self.resource)

@@ -30,8 +30,7 @@ class Rule:
 
     def allows(self, asked: RequestInfo) -> bool:
         """Return True when this rule covers the request."""
-        resource = f"{asked.resource}/{asked.subresource}" if asked.subresource else asked.resource
-        covered = resource in self.resources or "*" in self.resources
+        covered = asked.whole_resource in self.resources or "*" in self.resources
         return self.group in (asked.group, "*") and covered and asked.verb in self.verbs
 
 
@@ -44,6 +43,8 @@ _WRITE = "create update patch delete"
 CONTROLLER_RULES = (
     _rule("kubevirt.io", "virtualmachines virtualmachineinstances", f"{_READ} {_WRITE} deletecollection"),
     _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
+    _rule("kubevirt.io", "kubevirts", f"{_READ} update patch"),
+    _rule("kubevirt.io", "kubevirts/status", "get update patch"),
     _rule("", "namespaces", f"{_READ} update patch"),
     _rule("", "nodes", f"{_READ} update patch"),
     _rule("", "nodes/status namespaces/status resourcequotas/status", "get update patch"),
@@ -59,6 +60,7 @@ CONTROLLER_RULES = (
 NODE_RULES = (
     _rule("kubevirt.io", "virtualmachineinstances", "get list watch update patch"),
     _rule("kubevirt.io", "virtualmachineinstances/status", "get update patch"),
+    _rule("kubevirt.io", "kubevirts", "get list watch"),
     _rule("", "nodes", "get list watch create update patch"),
     _rule("", "nodes/status", "get update patch"),
     _rule("", "events", "create update patch"),
@@ -121,7 +123,7 @@ def forbidden(caller: Caller, info: RequestInfo) -> StatusError:
     where = f' in the namespace "{info.namespace}"' if info.namespace else " at the cluster scope"
     qualified = errors.qualified_resource(info.group, info.resource)
     return errors.forbidden(
-        f'{qualified} is forbidden: User "{caller.name}" cannot {info.verb} resource "{info.resource}" '
+        f'{qualified} is forbidden: User "{caller.name}" cannot {info.verb} resource "{info.whole_resource}" '
         f'in API group "{info.group}"{where}',
         group=info.group,
         resource=info.resource,

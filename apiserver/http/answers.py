@@ -1,11 +1,13 @@
 """Answers: objects, lists, Tables and Status, as the client asked to see them."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import orjson
 from aiohttp import web
 
+from apiserver.auth.attributes import RequestInfo
+from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON, REPRESENTATION, include_object
 from apiserver.http.shapes import Shaper
 from apiserver.machinery.resource import Resource
@@ -14,6 +16,8 @@ from apiserver.registry.reading import Page
 from apiserver.storage.contract import Record
 
 Answer = Awaitable[web.StreamResponse]
+Handler = Callable[[web.Request, Api, Resource, RequestInfo], Answer]
+"""Answers one verb on a resource."""
 _WARNINGS_LENGTH = 4096
 _WARNING_LENGTH = 256
 

@@ -134,24 +134,26 @@ def _legacy_entries(resource: Resource) -> list[dict[str, Any]]:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    subresources = [
-        {
-            "name": f"{resource.plural}/{name}",
-            "singularName": "",
-            "namespaced": resource.namespaced,
-            "kind": resource.kind,
-            "verbs": list(verbs),
-        }
-        for name, verbs in resource.subresources.items()
-    ]
-    return [entry, *subresources]
+    return [entry, *(_legacy_subresource(resource, name) for name in resource.subresources)]
+
+
+def _legacy_subresource(resource: Resource, name: str) -> dict[str, Any]:
+    kind, version = resource.served_at(name, "")
+    entry: dict[str, Any] = {
+        "name": f"{resource.plural}/{name}",
+        "singularName": "",
+        "namespaced": resource.namespaced,
+        "kind": kind.kind,
+        "verbs": list(resource.subresources[name]),
+    }
+    # Only what is of another group than the rest says so.
+    return entry if kind is resource else {**entry, "group": kind.group, "version": version}
 
 
 def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
-    kind = {"group": resource.group, "version": version, "kind": resource.kind}
     entry: dict[str, Any] = {
         "resource": resource.plural,
-        "responseKind": kind,
+        "responseKind": _group_version_kind(resource, version),
         "scope": "Namespaced" if resource.namespaced else "Cluster",
         "singularResource": resource.singular,
         "verbs": list(resource.verbs),
@@ -162,10 +164,18 @@ def _aggregated_entry(resource: Resource, version: str) -> dict[str, Any]:
         entry["categories"] = list(resource.categories)
     if resource.subresources:
         entry["subresources"] = [
-            {"subresource": name, "responseKind": kind, "verbs": list(verbs)}
+            {
+                "subresource": name,
+                "responseKind": _group_version_kind(*resource.served_at(name, version)),
+                "verbs": list(verbs),
+            }
             for name, verbs in resource.subresources.items()
         ]
     return entry
+
+
+def _group_version_kind(resource: Resource, version: str) -> dict[str, str]:
+    return {"group": resource.group, "version": version, "kind": resource.kind}
 
 
 def _storage_version_hash(resource: Resource) -> str:

@@ -94,7 +94,8 @@ class OpenApi:
             paths |= openapi_paths.paths(root, resource, version)
             lists[resource.version(version).schema.name + "List"] = openapi_paths.list_schema(resource, version)
         resource, version = self._served[root][0]
-        schemas = self._catalogue.definitions(resource.group, version, openapi_paths.SHARED) | lists
+        scales = {each.scale.kind.hub.schema.name for each, _ in self._served[root] if each.scale}
+        schemas = self._catalogue.definitions(resource.group, version, (*openapi_paths.SHARED, *scales)) | lists
         components = {"schemas": dict(sorted(schemas.items())), "responses": openapi_paths.failures()}
         return {"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components}
 

@@ -107,8 +107,9 @@ class _Operation:
 
     @property
     def schema(self) -> str:
-        """The published name of the schema of the kind."""
-        return self.resource.version(self.version).schema.name
+        """The published name of the schema of what is read and written."""
+        kind, version = self.resource.served_at(self.subresource, self.version)
+        return kind.version(version).schema.name
 
     def identifier(self) -> str:
         """Return the operationId, such as ``readCoreV1NamespacedConfigMap``."""
@@ -122,6 +123,7 @@ class _Operation:
 
     def document(self) -> _Json:
         """Return the operation as the document has it."""
+        kind, version = self.resource.served_at(self.subresource, self.version)
         operation: _Json = {
             "operationId": self.identifier(),
             "tags": [f"{group_words(self.resource.group)}_{self.version}"],
@@ -129,9 +131,9 @@ class _Operation:
             "responses": self._responses(),
             "x-kubernetes-action": _ACTIONS.get(self.verb, self.verb),
             "x-kubernetes-group-version-kind": {
-                "group": self.resource.group,
-                "version": self.version,
-                "kind": self.resource.kind,
+                "group": kind.group,
+                "version": version,
+                "kind": kind.kind,
             },
         }
         if body := self._body():

@@ -3,7 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from aiohttp import hdrs, web
+
 from apiserver.auth.attributes import RequestInfo
+from apiserver.http.api import CALLER, INFO
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import (
@@ -79,6 +82,12 @@ def write_options(
         manager=manager or _manager_from(user_agent),
         force=force or False,
     )
+
+
+def request_options(request: web.Request, *, applies: bool = False) -> WriteOptions:
+    """Return the options of a request that writes. Raises 422."""
+    agent = request.headers.get(hdrs.USER_AGENT, "")
+    return write_options(request[INFO], request.query, request[CALLER], user_agent=agent, applies=applies)
 
 
 def _manager_problems(manager: str, *, applies: bool, force: bool | None) -> Iterator[errors.FieldError]:

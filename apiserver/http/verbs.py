@@ -1,17 +1,16 @@
 """The verbs on resources: query and body in, registry call, representation out."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import forbidden
-from apiserver.http import answers, bodies
+from apiserver.http import answers, bodies, scales
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
 from apiserver.http.negotiation import REPRESENTATION, negotiate
-from apiserver.http.queries import list_options, write_options
+from apiserver.http.queries import list_options, request_options
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
 from apiserver.machinery.patch import APPLY_PATCH, apply_patch
@@ -25,7 +24,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     """Answer any request whose path names a resource."""
     api, info = request.app[API], request[INFO]
     resource = api.resource(info)
-    handler = _HANDLERS.get(info.verb)
+    handler = (scales.HANDLERS if info.subresource == "scale" else _HANDLERS).get(info.verb)
     verbs = _verbs_at(resource, info)
     if handler is None or info.verb not in verbs:
         methods = sorted({method for verb in verbs for method in _METHODS[verb]})
@@ -61,7 +60,7 @@ async def _watch(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = _write_options(request, info)
+    options = request_options(request)
     obj = await bodies.read_object(request, options)
     if resource.namespaced:
         await require_active_namespace(api.store, info.namespace, resource, obj)
@@ -70,7 +69,7 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
 
 
 async def _update(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = _write_options(request, info)
+    options = request_options(request)
     obj = await bodies.read_object(request, options)
     may_create = _may_create(request, api, resource, info)
     written = await writing.update(resource, api.store, info.namespace, info.name, obj, options, may_create)
@@ -81,7 +80,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
     if request.content_type == APPLY_PATCH:
         return await _apply(request, api, resource, info)
     body = await bodies.read_bytes(request)
-    options = _write_options(request, info)
+    options = request_options(request)
     options.repeated.extend(bodies.repeated_in_patch(request.content_type, body, options))
     node = None if resource.custom else resource.version(info.version).schema.root
 
@@ -93,7 +92,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 async def _apply(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
-    options = _write_options(request, info, applies=True)
+    options = request_options(request, applies=True)
     config = await bodies.read_configuration(request, options)
     may_create = _may_create(request, api, resource, info)
     written = await writing.apply(resource, api.store, info.namespace, info.name, config, options, may_create)
@@ -105,11 +104,6 @@ def _answer(
 ) -> web.StreamResponse:
     status = 201 if written.created else 200
     return answers.one(request, resource, info.version, written.record, status=status, warnings=options.warnings)
-
-
-def _write_options(request: web.Request, info: RequestInfo, *, applies: bool = False) -> WriteOptions:
-    agent = request.headers.get(hdrs.USER_AGENT, "")
-    return write_options(info, request.query, request[CALLER], user_agent=agent, applies=applies)
 
 
 def _may_create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> writing.MayCreate:
@@ -127,7 +121,7 @@ def _may_create(request: web.Request, api: Api, resource: Resource, info: Reques
 
 async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
-    write = _write_options(request, info)
+    write = request_options(request)
     deleted = await deleting.delete(resource, api.store, info.namespace, info.name, options, write)
     if deleted.gone and not resource.returns_deleted:
         return answers.success(resource, deleted.record)
@@ -139,7 +133,7 @@ async def _delete_collection(
     request: web.Request, api: Api, resource: Resource, info: RequestInfo
 ) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
-    write = _write_options(request, info)
+    write = request_options(request)
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     await deleting.delete_all(resource, api.store, page.records, options, write)
     return answers.many(request, resource, info.version, page)
@@ -158,8 +152,7 @@ _METHODS = {
     "delete": ("DELETE",),
     "deletecollection": ("DELETE",),
 }
-_Handler = Callable[[web.Request, Api, Resource, RequestInfo], "answers.Answer"]
-_HANDLERS: dict[str, _Handler] = {
+_HANDLERS: dict[str, answers.Handler] = {
     "get": _get,
     "list": _list,
     "watch": _watch,

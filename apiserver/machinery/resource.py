@@ -23,6 +23,8 @@ STATUS_VERBS = ("get", "patch", "update")
 
 Object = dict[str, Any]
 """An API object as JSON gives it."""
+Path = tuple[str, ...]
+"""The fields that lead to a value, one in the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +198,8 @@ class Resource:
     """False when a whole collection cannot be deleted in one request."""
     finalizable: bool = False
     """True when ``spec.finalizers`` holds the object and the subresource ``finalize`` changes it."""
+    scale: "Scale | None" = None
+    """How many replicas there are and shall be, as the subresource ``scale`` tells and changes it; None without."""
     unattended: bool = False
     """True while nothing acts on objects of this kind; whoever creates one is told so in a Warning header."""
 
@@ -213,7 +217,12 @@ class Resource:
     def subresources(self) -> dict[str, tuple[str, ...]]:
         """What can be done with each subresource."""
         found: dict[str, tuple[str, ...]] = {"status": STATUS_VERBS} if self.has_status else {}
-        return found | ({"finalize": ("update",)} if self.finalizable else {})
+        found |= {"finalize": ("update",)} if self.finalizable else {}
+        return found | ({"scale": STATUS_VERBS} if self.scale else {})
+
+    def served_at(self, subresource: str, version: str) -> "tuple[Resource, str]":
+        """Return the kind, and its version, of what is read and written at a subresource of ``version``."""
+        return (self.scale.kind, self.scale.kind.hub.name) if self.scale and subresource == "scale" else (self, version)
 
     @property
     def hub(self) -> Version:
@@ -240,3 +249,19 @@ class Resource:
     def api_version(self, name: str) -> str:
         """Return ``group/version``, or the version alone for the core group."""
         return f"{self.group}/{name}" if self.group else name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Where the objects of a kind keep what a Scale shows, in all versions alike.
+
+    Source: ``subresources.scale`` of a CustomResourceDefinition.
+    """
+
+    kind: Resource
+    """The kind Scale."""
+    spec_replicas: Path = ("spec", "replicas")
+    status_replicas: Path = ("status", "replicas")
+    label_selector: Path = ("status", "labelSelector")
+    default_replicas: int = 1
+    """What no replicas in the spec mean."""

@@ -45,7 +45,7 @@ class Written:
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
+class Draft:
     """What an object shall become, in the request's version."""
 
     obj: Object
@@ -58,10 +58,10 @@ async def create(resource: Resource, store: Store, namespace: str, obj: Object, 
     admission.check_identity(resource, obj, options, namespace, None)
     if obj["metadata"].get("resourceVersion"):
         raise errors.bad_request("resourceVersion should not be set on objects to be created")
-    return await _create(resource, store, namespace, _Draft(obj), options)
+    return await _create(resource, store, namespace, Draft(obj), options)
 
 
-async def _create(resource: Resource, store: Store, namespace: str, draft: _Draft, options: WriteOptions) -> Record:
+async def _create(resource: Resource, store: Store, namespace: str, draft: Draft, options: WriteOptions) -> Record:
     obj = draft.obj
     prefix = obj["metadata"].get("generateName") if not obj["metadata"].get("name") else None
     obj["metadata"].pop("managedFields", None)
@@ -108,15 +108,15 @@ async def update(
     admission.check_identity(resource, obj, options, namespace, name)
     always = resource.unconditional_update and not resource.custom
 
-    def replaced(_: Record) -> _Draft:
+    def replaced(_: Record) -> Draft:
         if not always and not obj["metadata"].get("resourceVersion"):
             raise _unconditional(resource, name)
-        return _Draft(_copy(obj))
+        return Draft(_copy(obj))
 
     if options.subresource or not resource.create_on_update:
-        return Written(await _change(resource, store, namespace, name, replaced, options))
+        return Written(await change(resource, store, namespace, name, replaced, options))
     return await _change_or_create(
-        resource, store, namespace, name, replaced, lambda: _Draft(_copy(obj)), options, may_create
+        resource, store, namespace, name, replaced, lambda: Draft(_copy(obj)), options, may_create
     )
 
 
@@ -134,12 +134,12 @@ async def patch(
     Raises 400, 404, 409, 422.
     """
 
-    def patched(current: Record) -> _Draft:
+    def patched(current: Record) -> Draft:
         new = apply(versioned_object(current, resource, options.version))
         admission.check_identity(resource, new, options, namespace, name)
-        return _Draft(_without_own_version(new, current))
+        return Draft(without_own_version(new, current))
 
-    return await _change(resource, store, namespace, name, patched, options)
+    return await change(resource, store, namespace, name, patched, options)
 
 
 async def apply(
@@ -160,22 +160,22 @@ async def apply(
         raise errors.bad_request(f"invalid object type: {kind}")
     admission.check_identity(resource, config, options, namespace, name)
 
-    def applied(current: Record) -> _Draft:
+    def applied(current: Record) -> Draft:
         new, managed = managedfields.applied(resource, current, config, options)
-        return _Draft(_without_own_version(new, current), managed)
+        return Draft(without_own_version(new, current), managed)
 
-    def first() -> _Draft:
+    def first() -> Draft:
         if uid := config["metadata"].get("uid"):
             why = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
             raise errors.conflict(resource.group, resource.plural, name, why)
-        return _Draft(*managedfields.applied(resource, None, config, options))
+        return Draft(*managedfields.applied(resource, None, config, options))
 
     if options.subresource:
-        return Written(await _change(resource, store, namespace, name, applied, options))
+        return Written(await change(resource, store, namespace, name, applied, options))
     return await _change_or_create(resource, store, namespace, name, applied, first, options, may_create)
 
 
-def _without_own_version(new: Object, current: Record) -> Object:
+def without_own_version(new: Object, current: Record) -> Object:
     """Return ``new`` without the resourceVersion of ``current``, which is no precondition of the client's."""
     if new["metadata"].get("resourceVersion") == str(current.revision):
         del new["metadata"]["resourceVersion"]
@@ -187,14 +187,14 @@ async def _change_or_create(  # noqa: PLR0917 - the whole request, and what to d
     store: Store,
     namespace: str,
     name: str,
-    make: Callable[[Record], _Draft],
-    make_first: Callable[[], _Draft],
+    make: Callable[[Record], Draft],
+    make_first: Callable[[], Draft],
     options: WriteOptions,
     may_create: MayCreate,
 ) -> Written:
     for _ in range(UPDATE_ATTEMPTS):
         try:
-            return Written(await _change(resource, store, namespace, name, make, options))
+            return Written(await change(resource, store, namespace, name, make, options))
         except errors.StatusError as missing:
             if missing.code != 404:
                 raise
@@ -208,14 +208,18 @@ async def _change_or_create(  # noqa: PLR0917 - the whole request, and what to d
     raise _too_busy(resource, name)
 
 
-async def _change(
+async def change(
     resource: Resource,
     store: Store,
     namespace: str,
     name: str,
-    make: Callable[[Record], _Draft],
+    make: Callable[[Record], Draft],
     options: WriteOptions,
 ) -> Record:
+    """Change an object to what ``make`` makes of its newest state, again each time that somebody else was faster.
+
+    Raises 404, 409, 422.
+    """
     warnings_before = len(options.warnings)
     for _ in range(UPDATE_ATTEMPTS):
         current = await get(resource, store, namespace, name)
@@ -235,7 +239,7 @@ async def _change(
     raise _too_busy(resource, name)
 
 
-def _merged(resource: Resource, draft: _Draft, current: Record, options: WriteOptions) -> Object:
+def _merged(resource: Resource, draft: Draft, current: Record, options: WriteOptions) -> Object:
     """Return the hub object to store: the request's, with everything it may not change put back."""
     old, obj = hub_object(current), draft.obj
     asked = obj["metadata"].pop("managedFields", None)

@@ -8,6 +8,7 @@ import aiohttp
 from apiserver.machinery.conversion import Lossless
 from apiserver.machinery.resource import Column, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.scale import scale
 
 GADGETS = "/apis/gadgets.test/v1/namespaces/default/gadgets"
 ALPHA_GADGETS = GADGETS.replace("/v1/", "/v1alpha1/")
@@ -75,6 +76,20 @@ def resources(catalogue: Catalogue) -> dict[tuple[str, str], Resource]:
         has_generation=True,
         selectable_fields=("status.phase",),
     )
+    fleets = Resource(
+        group="gadgets.test",
+        kind="Fleet",
+        plural="fleets",
+        singular="fleet",
+        namespaced=True,
+        versions=tuple(
+            Version(name=name, schema=catalogue.schema("gadgets.test", name, "Fleet")) for name in ("v1", "v1alpha1")
+        ),
+        has_status=True,
+        has_generation=True,
+        custom=True,
+        scale=scale(catalogue),
+    )
     namespaces = Resource(
         group="",
         kind="Namespace",
@@ -83,4 +98,4 @@ def resources(catalogue: Catalogue) -> dict[tuple[str, str], Resource]:
         namespaced=False,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Namespace")),),
     )
-    return {(each.group, each.plural): each for each in (gadgets, namespaces)}
+    return {(each.group, each.plural): each for each in (gadgets, fleets, namespaces)}

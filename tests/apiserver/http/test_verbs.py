@@ -131,7 +131,8 @@ async def test_discovery_answers_both_forms_and_304(client: Client) -> None:
     ) as unchanged:
         assert unchanged.status == 304
     _, legacy = await client.call("GET", "/apis/gadgets.test/v1")
-    assert [entry["name"] for entry in legacy["resources"]] == ["gadgets", "gadgets/status"]
+    fleets = ["fleets", "fleets/status", "fleets/scale"]
+    assert [entry["name"] for entry in legacy["resources"]] == ["gadgets", "gadgets/status", *fleets]
 
 
 async def test_a_path_with_a_line_break_is_answered_like_any_other(client: Client) -> None:
