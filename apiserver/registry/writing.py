@@ -3,20 +3,21 @@
 Source: ``k8s.io/apiserver/pkg/registry/generic/registry`` and Kubernetes' API conventions on concurrency control.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
 
 from apiserver.machinery import errors
 from apiserver.machinery.cloning import clone
-from apiserver.machinery.objectmeta import generated_name
 from apiserver.machinery.resource import Object, Resource
 from apiserver.registry import admission, managedfields, quota
 from apiserver.registry.codec import hub_object, stored_body, versioned_object
+from apiserver.registry.namespaces import in_active_namespace
 from apiserver.registry.options import WriteOptions
 from apiserver.registry.reading import get
 from apiserver.storage.contract import (
+    Along,
     AlreadyExistsError,
     ConflictError,
     Key,
@@ -67,23 +68,31 @@ async def _create(resource: Resource, store: Store, namespace: str, draft: Draft
     obj["metadata"].pop("managedFields", None)
     hub = admission.to_hub(resource, obj, options, None)
     managed = managedfields.created(resource, obj, options) if draft.managed is None else draft.managed
-    admission.prepare_new(resource, hub, options)
-    managedfields.put(hub, managed)
+    warnings_before = len(options.warnings)
     for attempt in range(NAME_ATTEMPTS):
-        key = Key(resource.storage_name, namespace, hub["metadata"]["name"])
+        # What follows from the name is found out anew for each.
+        new = clone(hub) if prefix else hub
+        del options.warnings[warnings_before:]
+        admission.prepare_new(resource, new, options)
+        managedfields.put(new, managed)
+        key = Key(resource.storage_name, namespace, new["metadata"]["name"])
         try:
-            return await _commit_new(resource, store, key, hub, options)
+            return await _commit_new(resource, store, key, new, options)
         except AlreadyExistsError as taken:
             if not prefix or attempt == NAME_ATTEMPTS - 1:
                 raise errors.already_exists(resource.group, resource.plural, key.name) from taken
-            hub["metadata"]["name"] = generated_name(prefix)
     raise AssertionError("the loop returns or raises")
 
 
 async def _commit_new(resource: Resource, store: Store, key: Key, hub: Object, options: WriteOptions) -> Record:
     body = stored_body(hub)
     if not options.dry_run:
-        return await quota.commit_within(store, resource, hub, None, lambda along: store.create(key, body, along=along))
+
+        async def commit(along: Sequence[Along]) -> Record:
+            with in_active_namespace(resource, hub) as namespace:
+                return await store.create(key, body, along=[*namespace, *along])
+
+        return await quota.commit_within(store, resource, hub, None, commit)
     await quota.check(store, resource, hub, None)
     try:
         await store.get(key)

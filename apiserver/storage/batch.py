@@ -79,6 +79,8 @@ def _amended(write: Write, at: Callable[[Key], Record | None], revision: Revisio
     events: list[Event] = []
     for each in write.along:
         record = at(each.key)
+        if record is None and each.needed:
+            raise NotFoundError(each.key)
         if record is not None and (body := each.amend(record)) is not None:
             changed = Record(record.key, revision + len(events) + 1, body)
             events.append(Event(EventKind.MODIFIED, changed, record))

@@ -109,6 +109,8 @@ class Along:
 
     key: Key
     amend: Amend
+    needed: bool = False
+    """True when without the record the write is refused, with a NotFoundError of this key."""
 
 
 Selects = Callable[[Record], bool]

@@ -16,7 +16,7 @@ from apiserver.registry.codec import hub_object
 from apiserver.registry.deleting import delete, marked
 from apiserver.registry.options import DeleteOptions, Propagation, WriteOptions
 from apiserver.registry.reading import get
-from apiserver.resources import configmap
+from apiserver.resources import configmap, namespace
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
@@ -159,6 +159,8 @@ async def test_a_grace_period_ends_by_a_delete_and_not_by_an_update(slow: Resour
     await migrate(url)
     write = WriteOptions(caller=CALLER, version="v1")
     async with SqlLog(url) as log, WatchCache(log) as store:
+        namespaces = namespace.resource(Catalogue.load(openapi.DIRECTORY))
+        await writing.create(namespaces, store, "", {"metadata": {"name": "default"}}, write)
         await writing.create(slow, store, "default", {"metadata": {"name": "it", "finalizers": HELD}}, write)
         await delete(slow, store, "default", "it", DeleteOptions(), write)
         await writing.patch(slow, store, "default", "it", without_finalizers, write)

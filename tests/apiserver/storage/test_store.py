@@ -244,3 +244,17 @@ async def test_what_goes_along_with_a_write_that_fails_is_not_made(store: SqlLog
 
 async def test_what_would_go_along_is_not_asked_where_it_is_missing(store: SqlLog | WatchCache) -> None:
     assert (await store.create(TWO, b"two", along=[counting(0)])).revision == 1
+
+
+async def test_a_write_that_needs_another_record_is_not_made_without_it(store: SqlLog | WatchCache) -> None:
+    needed = Along(ONE, lambda _: None, needed=True)
+    with pytest.raises(NotFoundError) as caught:
+        await store.create(TWO, b"two", along=[needed])
+    assert caught.value.key == ONE
+    one = await store.create(ONE, b"one")
+    # What comes before it in the same batch counts.
+    removal = store.remove(ONE, expected=one.revision)
+    _, late = await asyncio.gather(removal, store.create(TWO, b"two", along=[needed]), return_exceptions=True)
+    assert isinstance(late, NotFoundError)
+    await store.create(ONE, b"one")
+    assert (await store.create(TWO, b"two", along=[needed])).body == b"two"
