@@ -10,6 +10,7 @@ from apiserver.machinery.resource import Caller, Column, Object, Resource, Strat
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.rules import AGE, duration_errors, immutable, selector_errors
+from apiserver.resources.scale import scale
 from apiserver.resources.versions import versions
 from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
 
@@ -109,4 +110,5 @@ def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
         has_generation=True,
         custom=True,
         unattended=True,
+        scale=scale(catalogue),
     )
