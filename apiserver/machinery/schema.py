@@ -1,9 +1,11 @@
-"""The contract in ``openapi/``, loaded: one YAML file per group-version drives everything schema-like.
+"""The contract in ``openapi/``, loaded: a YAML file per group-version drives everything schema-like.
 
 A file ``openapi/<dir>/<version>.yaml`` holds ``package`` (the prefix of the published names), ``group``, ``version``,
-``kinds`` and ``definitions``. A definition refers to another of its file with ``#/definitions/X`` and to one of
-another file with ``../<dir>/<version>.yaml#/definitions/X``. One that ``extends`` another starts as a copy of it: its
-own keys win, its properties are added, and a property that is null is taken away.
+``kinds`` and ``definitions``. Where these are many, files ``<version>-<part>.yaml`` beside it hold more ``definitions``
+and nothing else; which file holds one is nobody's business. A definition refers to another of its group-version with
+``#/definitions/X`` and to one of another with ``../<dir>/<version>.yaml#/definitions/X``. One that ``extends`` another
+starts as a copy of it without its example: its own keys win, its properties are added, and a property that is null is
+taken away.
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,6 +21,8 @@ from apiserver.machinery.structural import REF_PREFIX, Compiler
 from apiserver.machinery.violations import Validator
 
 _GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
+_PART = "-"
+"""What stands between the name of a version and that of a part, in the names of files."""
 
 
 class CatalogueError(Exception):
@@ -53,7 +57,7 @@ class Schema:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """One schema file as written."""
+    """The schema file of a group-version as written, with what its parts hold."""
 
     path: Path
     package: str
@@ -78,8 +82,8 @@ class Catalogue:
 
     @classmethod
     def load(cls, directory: Path) -> "Catalogue":
-        """Load every ``<dir>/<version>.yaml`` below ``directory``. Raises CatalogueError."""
-        files = {path: _read(path) for path in sorted(directory.resolve().glob("*/*.yaml"))}
+        """Load every ``<dir>/<version>.yaml`` below ``directory`` with its parts. Raises CatalogueError."""
+        files = _files(sorted(directory.resolve().glob("*/*.yaml")))
         published: dict[str, dict[str, Any]] = {}
         kinds: dict[tuple[str, str, str], str] = {}
         for file in files.values():
@@ -120,9 +124,24 @@ class Catalogue:
         return dict(sorted(needed.items()))
 
 
+def _files(paths: list[Path]) -> dict[Path, _File]:
+    """Read the files of all group-versions, each with its parts."""
+    files = {path: _read(path) for path in paths if _PART not in path.stem}
+    for path in paths:
+        if _PART in path.stem:
+            whole = files.get(path.with_stem(path.stem.partition(_PART)[0]))
+            if whole is None:
+                raise CatalogueError(f"{path} is a part of no group-version")
+            more = _load(path)["definitions"]
+            if twice := sorted(whole.definitions.keys() & more.keys()):
+                raise CatalogueError(f"{path}: {', '.join(twice)} is defined already")
+            whole.definitions.update(more)
+    return files
+
+
 def _read(path: Path) -> _File:
+    written = _load(path)
     try:
-        written = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
         return _File(
             path=path,
             package=written["package"],
@@ -131,6 +150,14 @@ def _read(path: Path) -> _File:
             kinds=tuple(written.get("kinds") or ()),
             definitions=written["definitions"],
         )
+    except KeyError as error:
+        raise CatalogueError(f"{path} is not a schema file: {error}") from error
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        written = yaml.load(path.read_bytes(), Loader=yaml.CSafeLoader)
+        return {**written, "definitions": {**written["definitions"]}}
     except (yaml.YAMLError, KeyError, TypeError) as error:
         raise CatalogueError(f"{path} is not a schema file: {error}") from error
 
@@ -144,6 +171,7 @@ def _definition(schema: dict[str, Any], file: _File, files: dict[Path, _File]) -
     inherited = _definition(base.definitions[name], base, files)
     properties = {**inherited.get("properties", {}), **own.get("properties", {})}
     kept = {key: each for key, each in properties.items() if each is not None}
+    inherited.pop("example", None)  # it names its own version
     return {**inherited, **own, "properties": kept}
 
 

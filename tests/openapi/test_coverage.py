@@ -38,7 +38,6 @@ KINDS = [
 ]
 
 NOT_YET = {
-    "kubevirt.io",
     "instancetype.kubevirt.io",
     "pool.kubevirt.io",
     "snapshot.kubevirt.io",
@@ -50,7 +49,15 @@ NOT_YET = {
 COMPLETE = [each for each in KINDS if each[0] not in NOT_YET]
 
 _NEWER_IMPORTER = "KubeVirt builds on an older release of the data importer than the kind DataVolume is from"
+_EMPTY = "KubeVirt's webhooks refuse an instance without memory, and so every template without a spec"
 DELIBERATE: dict[str, str] = {
+    "* nullable": "to Go null means absent, and so it does here: it is dropped",
+    "* x-kubernetes-validations": "rules in CEL are rules in Python, beside the kind",
+    "k8s.io.apimachinery.pkg.apis.meta.v1.LabelSelectorRequirement.operator enum": "Kubernetes knows no other operator",
+    "k8s.io.apimachinery.pkg.apis.meta.v1.ManagedFieldsEntry.fieldsV1 x-kubernetes-preserve-unknown-fields": "any path",
+    "k8s.io.apimachinery.pkg.apis.meta.v1.ObjectMeta.creationTimestamp format": "it is a time as any other",
+    "v1.VirtualMachineInstanceReplicaSetSpec.template required": _EMPTY,
+    "v1.VirtualMachineSpec.template required": _EMPTY,
     "v1beta1.DataVolumeSpec.serviceAccountName added": _NEWER_IMPORTER,
     "v1beta1.DataVolumeSourceHTTP.checksum added": _NEWER_IMPORTER,
     "v1beta1.DataVolumeSourceHTTP.insecureSkipVerify added": _NEWER_IMPORTER,
@@ -124,6 +131,8 @@ def _rule(schema: Schema, rule: str) -> Any:
             return bool(value) or "null" in (schema.get("type") or ())
         case "required" | "enum":
             return sorted(value or ())
+        case "default":
+            return value or None
         case _:
             return value
 

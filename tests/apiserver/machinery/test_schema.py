@@ -189,6 +189,51 @@ definitions:
     assert catalogue.definitions("zoo.io", "v1alpha1").keys() >= {"io.zoo.v1.Cage", "io.zoo.v1alpha1.Spec"}
 
 
+def test_a_group_version_may_be_several_files_that_others_take_for_one(directory: Path) -> None:
+    file = directory / "zoo" / "v1.yaml"
+    head, mark, spec = file.read_text().partition("  Cage:")
+    assert mark
+    file.write_text(head)
+    (directory / "zoo" / "v1-cages.yaml").write_text("definitions:\n" + mark + spec)
+    (directory / "zoo" / "v2.yaml").write_text("""
+package: io.zoo.v2
+group: zoo.io
+version: v2
+kinds: [Zoo]
+definitions:
+  Zoo: {extends: "v1.yaml#/definitions/Cage"}
+""")
+    catalogue = Catalogue.load(directory)
+    assert "io.zoo.v1.Cage" in catalogue.definitions("zoo.io", "v1")
+    assert "bars" in catalogue.schema("zoo.io", "v2", "Zoo").document["properties"]
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"), [("v1-more.yaml", "Zoo is defined already"), ("v3-more.yaml", "part of no group-version")]
+)
+def test_a_part_that_does_not_fit_stops_loading(directory: Path, name: str, problem: str) -> None:
+    (directory / "zoo" / name).write_text("definitions: {Zoo: {type: object}}")
+    with pytest.raises(CatalogueError, match=problem):
+        Catalogue.load(directory)
+
+
+def test_an_example_stays_with_the_version_that_it_names(directory: Path) -> None:
+    file = directory / "zoo" / "v1.yaml"
+    file.write_text(
+        file.read_text().replace("  Zoo:\n", "  Zoo:\n    example: {apiVersion: zoo.io/v1, kind: Zoo}\n", 1)
+    )
+    (directory / "zoo" / "v2.yaml").write_text("""
+package: io.zoo.v2
+group: zoo.io
+version: v2
+kinds: [Zoo]
+definitions:
+  Zoo: {extends: "v1.yaml#/definitions/Zoo"}
+""")
+    catalogue = Catalogue.load(directory)
+    assert [("example" in catalogue.schema("zoo.io", each, "Zoo").document) for each in ("v1", "v2")] == [True, False]
+
+
 def test_a_definition_that_extends_nothing_known_is_refused(directory: Path) -> None:
     file = directory / "zoo" / "v1.yaml"
     file.write_text(file.read_text() + '  Farm: {extends: "#/definitions/Barn"}\n')
