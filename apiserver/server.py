@@ -4,7 +4,7 @@ import asyncio
 import functools
 import platform
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -28,6 +28,7 @@ from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
 from apiserver.registry.options import WriteOptions
+from apiserver.registry.revision import Revision
 from apiserver.registry.stored import StoredObjects
 from apiserver.resources import resources
 from apiserver.resources.priorityclass import system_classes
@@ -72,11 +73,14 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
     Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used.
     """
     async with AsyncExitStack() as stack:
-        sql = await stack.enter_async_context(SqlLog(options.database_url))
+        stored = StoredObjects()
+        served = resources(_catalogue(), stored, data_volumes=options.data_volumes)
+        sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(served)))
         cache = await stack.enter_async_context(WatchCache(sql))
+        stored.read_from(cache)
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
-        api = make_api(cache, data_volumes=options.data_volumes)
+        api = _api(served, stored, cache)
         await _ensure(api)
         audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)
@@ -89,18 +93,14 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         log.info("stopping")
 
 
-def make_api(cache: WatchCache, *, data_volumes: bool = True) -> Api:
-    """Return the API that serves everything in ``openapi/`` from ``cache``; without ``data_volumes``, all but those."""
-    catalogue, stored = _catalogue(), StoredObjects(cache)
-    served = resources(catalogue, stored, data_volumes=data_volumes)
-
+def _api(served: Iterable[Resource], stored: StoredObjects, cache: WatchCache) -> Api:
     def bound_to(node: str, asked: RequestInfo) -> bool:
         return is_bound(stored, node, asked.resource, asked.namespace, asked.name)
 
     return Api(
         resources={(resource.group, resource.plural): resource for resource in served},
         store=cache,
-        catalogue=catalogue,
+        catalogue=_catalogue(),
         authenticator=Authenticator(),
         authorizer=Authorizer(bound_to),
     )

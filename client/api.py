@@ -78,12 +78,18 @@ class Client:
         resource_version: str | None = None,
         *,
         metadata_only: bool = False,
+        limit: int | None = None,
+        after: str | None = None,
     ) -> Object:
         """Return the list object: ``metadata.resourceVersion`` and ``items``, each with its kind filled in.
 
+        ``limit`` asks for a page of so many items, ``after`` for the one that follows a page whose
+        ``metadata.continue`` it is.
         ``metadata_only`` asks for no more of each item than its metadata; a server may send more all the same.
         """
-        query = _selection(label_selector, field_selector) | _given(resourceVersion=resource_version)
+        query = _selection(label_selector, field_selector) | _given(
+            resourceVersion=resource_version, limit=limit, **{"continue": after}
+        )
         accept = ACCEPT_METADATA_LIST if metadata_only else ACCEPT
         answer = await self._request("GET", _path(kind, namespace), query=query, accept=accept)
         # Servers leave out of items what the list already says.

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = vars(_parser().parse_args(arguments))
     command: Callable[..., int] = given.pop("command")
-    switches = {name: given.pop(name) for name in ("foreground", "detached") if name in given}
+    switches = {name: given.pop(name) for name in ("foreground", "detached", "what") if name in given}
     try:
         return command(Settings.load(given, os.environ), **switches)
     except (VirtplaneError, OSError) as error:
@@ -43,13 +43,21 @@ def _parser() -> argparse.ArgumentParser:
         ("down", _down, "stop what `up` started; guests go on"),
         ("status", _status, "show what runs; ends with 0 when all is well, 3 when nothing runs"),
         ("config", _config, "print the settings in force"),
-        ("migrate", _migrate, "bring the database to this version"),
+        ("migrate", _migrate, "bring the database to this version, or rewrite what older versions stored"),
         ("server", _server, "run the API server alone; writes a kubeconfig below home"),
         ("controllers", _controllers, "run the controllers alone"),
         ("agent", _agent, "run the node agent alone"),
     ):
         added = commands.add_parser(name, parents=[shared], help=text)
         added.set_defaults(command=command)
+        if name == "migrate":
+            added.add_argument(
+                "what",
+                nargs="?",
+                choices=("database", "storage"),
+                default="database",
+                help="database: its tables (`up` does it too). storage: every object, while the server runs",
+            )
         if name == "up":
             added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
             added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
@@ -83,7 +91,12 @@ def _config(settings: Settings) -> int:
     return 0
 
 
-def _migrate(settings: Settings) -> int:
+def _migrate(settings: Settings, *, what: str) -> int:
+    if what == "storage":
+        from virtplane.storagemigration import migrate_own_storage  # noqa: PLC0415
+
+        asyncio.run(migrate_own_storage(settings, lambda line: print(line, flush=True)))
+        return 0
     from virtplane.prepare import migrate_database  # noqa: PLC0415
 
     asyncio.run(migrate_database(settings))

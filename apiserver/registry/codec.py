@@ -1,7 +1,8 @@
 """Records to objects and back: what is stored, and how each version shows it.
 
-Stored bytes are the hub version without ``metadata.resourceVersion``, which is the record's revision. Every form is
-built once per record and shared by all readers, who must not change it.
+Stored bytes are the hub version without ``metadata.resourceVersion``, which is the record's revision; their apiVersion
+says which version that was when they were written. Every form is built once per record and shared by all readers, who
+must not change it.
 """
 
 from collections.abc import Callable
@@ -18,7 +19,8 @@ def stored_body(hub: Object) -> bytes:
     """Return the bytes to store for a hub object. Raises 400 for one that cannot be written as JSON again."""
     metadata = {key: value for key, value in hub["metadata"].items() if key != "resourceVersion"}
     try:
-        return compact({**hub, "metadata": metadata})
+        # First what tells the version, where Revision looks for it.
+        return compact({"apiVersion": hub["apiVersion"], **hub, "metadata": metadata})
     except orjson.JSONEncodeError as refused:
         # What can be read can be written, but for nesting: reading allows more levels than writing.
         raise errors.nested_too_deeply() from refused

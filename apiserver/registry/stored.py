@@ -9,16 +9,21 @@ from apiserver.storage.contract import Key
 
 
 class StoredObjects:
-    """All objects in memory (see :class:`apiserver.machinery.resource.Stored`)."""
+    """All objects in memory (see :class:`apiserver.machinery.resource.Stored`): none until there is a cache."""
 
-    def __init__(self, cache: WatchCache) -> None:
+    def __init__(self) -> None:
+        self._cache: WatchCache | None = None
+
+    def read_from(self, cache: WatchCache) -> None:
+        """Look into ``cache`` from now on. It comes last: its log is read by rules that depend on this."""
         self._cache = cache
 
     def one(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return an object, or None."""
-        record = self._cache.peek(Key(kind, namespace, name))
+        record = self._cache.peek(Key(kind, namespace, name)) if self._cache else None
         return hub_object(record) if record is not None else None
 
     def all(self, kind: str, namespace: str | None = None) -> Iterator[Object]:
         """Yield the objects of a namespace, or of all."""
-        return (hub_object(record) for record in self._cache.records(kind, namespace))
+        records = self._cache.records(kind, namespace) if self._cache else iter(())
+        return (hub_object(record) for record in records)

@@ -304,7 +304,7 @@ async def _commit_change(
     resource: Resource, store: Store, current: Record, hub: Object, options: WriteOptions
 ) -> Record:
     old = hub_object(current)
-    if _same(hub, old):
+    if _same(hub, old) and not current.outdated:
         return current
     body, key, expected = stored_body(hub), current.key, current.revision
     if options.dry_run:

@@ -33,6 +33,8 @@ class Record:
     body: bytes
     forms: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
     """Decoded and encoded forms of ``body``, filled by :meth:`form`; they die with the record."""
+    outdated: bool = field(default=False, compare=False)
+    """True when the database still holds ``body`` as an earlier release wrote it: it is worth writing again."""
 
     def form(self, name: str, build: Callable[["Record"], T]) -> T:
         """Return the form called ``name``, building it the first time it is asked for.

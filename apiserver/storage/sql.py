@@ -23,7 +23,6 @@ from apiserver.storage.contract import (
     Along,
     CompactedError,
     Event,
-    EventKind,
     Key,
     NotFoundError,
     Record,
@@ -31,6 +30,7 @@ from apiserver.storage.contract import (
     Snapshot,
     UnavailableError,
 )
+from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
 
 log = structlog.get_logger()
@@ -111,8 +111,10 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 class SqlLog:
     """The durable log. Use as an async context manager; it owns its writer."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, revise: Revise = as_stored) -> None:
+        """Open the log at ``url``; ``revise`` brings what earlier releases stored into today's form."""
         self._engine = make_engine(url, COMMAND_SECONDS)
+        self._rows = Rows(revise)
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -170,7 +172,7 @@ class SqlLog:
         rows = await self._read(select(objects).where(_KEY.in_([tuple(key)])))
         if not rows:
             raise NotFoundError(key)
-        return _record(rows[0])
+        return self._rows.record(rows[0])
 
     async def list(self, resource: str) -> Snapshot:
         """Return everything of ``resource`` as it is now. Raises UnavailableError."""
@@ -178,14 +180,14 @@ class SqlLog:
             revision = await tx.scalar(select(meta.c.revision))
             query = select(objects).where(objects.c.resource == resource)
             rows = await tx.execute(query.order_by(objects.c.namespace, objects.c.name))
-            return Snapshot(revision or 0, [_record(row) for row in rows])
+            return Snapshot(revision or 0, [self._rows.record(row) for row in rows])
 
     async def everything(self) -> tuple[Revision, Sequence[Record]]:
         """Return the newest revision and every object, from one snapshot."""
         async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             rows = await tx.execute(select(objects))
-            return revision or 0, [_record(row) for row in rows]
+            return revision or 0, [self._rows.record(row) for row in rows]
 
     async def latest(self) -> Revision:
         """See Store."""
@@ -249,7 +251,7 @@ class SqlLog:
             compacted = await tx.scalar(select(meta.c.compacted)) or 0
         if revision < compacted:
             raise CompactedError(revision, compacted)
-        return [_event(row) for row in rows]
+        return [self._rows.event(row) for row in rows]
 
     async def compact(self, upto: Revision) -> int:
         """Forget events up to and including ``upto``; return how many."""
@@ -317,7 +319,7 @@ class SqlLog:
                 return Plan()
             keys = {key for write in batch for key in write.keys}
             rows = await tx.execute(select(objects).where(_KEY.in_([tuple(key) for key in keys])))
-            current = {record.key: record for record in map(_record, rows)}
+            current = {record.key: record for record in map(self._rows.record, rows)}
             result = plan(batch, current, revision)
             await self._store(tx, result, current, revision)
             return result
@@ -436,15 +438,3 @@ def why(error: BaseException) -> str:
 def _fail(write: Write, error: BaseException) -> None:
     if not write.done.done():
         write.done.set_exception(error)
-
-
-def _record(row: Any) -> Record:
-    return Record(Key(row.resource, row.namespace, row.name), row.revision, bytes(row.body))
-
-
-def _event(row: Any) -> Event:
-    key = Key(row.resource, row.namespace, row.name)
-    previous = None
-    if row.previous_body is not None:
-        previous = Record(key, row.previous_revision, bytes(row.previous_body))
-    return Event(EventKind(row.kind), Record(key, row.revision, bytes(row.body)), previous)
