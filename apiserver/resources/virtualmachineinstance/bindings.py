@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator
 from apiserver.machinery.resource import Object
 
 LEGACY = ("slirp", "macvtap", "passt")
-METHODS = ("masquerade", "binding", *LEGACY)
+METHODS = ("masquerade", "bridge", "sriov", "passtBinding", "binding", *LEGACY)
 
 
 def interfaces_to_hub(spec: Object, fields: Collection[str]) -> Object:

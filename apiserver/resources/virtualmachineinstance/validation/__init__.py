@@ -12,32 +12,65 @@ from collections.abc import Callable, Iterator
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.validation import (
+    affinity,
+    arm64,
+    blocksize,
     boot,
     clock,
+    cloudinit,
     cpu,
+    credentials,
     devices,
+    dhcp,
     disks,
+    dns,
+    filesystems,
+    hostdevices,
+    interfaces,
     memory,
     networks,
     placement,
+    ports,
+    probes,
     text,
     volumes,
 )
 from kube.configuration import Configuration
 
-_RULES = (
+_RULES: tuple[Callable[[Object, str], Iterator[FieldError]], ...] = (
     *placement.RULES,
+    *affinity.RULES,
     *text.RULES,
     *memory.RULES,
     *cpu.RULES,
     *boot.RULES,
     *clock.RULES,
     *devices.RULES,
+    *hostdevices.RULES,
+    *arm64.RULES,
     *disks.RULES,
+    *blocksize.RULES,
+    *filesystems.RULES,
     *volumes.RULES,
+    *cloudinit.RULES,
     *networks.RULES,
+    *interfaces.RULES,
+    *ports.RULES,
+    *dhcp.RULES,
+    *dns.RULES,
+    *probes.RULES,
+    *credentials.RULES,
 )
-_CONFIGURED: tuple[Callable[[Object, str, Configuration], Iterator[FieldError]], ...] = (*devices.CONFIGURED,)
+_CONFIGURED: tuple[Callable[[Object, str, Configuration], Iterator[FieldError]], ...] = (
+    *devices.CONFIGURED,
+    *hostdevices.CONFIGURED,
+    *disks.CONFIGURED,
+    *filesystems.CONFIGURED,
+    *volumes.CONFIGURED,
+    *networks.CONFIGURED,
+    *interfaces.CONFIGURED,
+    *ports.CONFIGURED,
+)
 
 
 def validate_spec(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:

@@ -1,10 +1,10 @@
 """What several rules ask of a value."""
 
+import posixpath
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
-from pathlib import PurePosixPath
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
@@ -49,10 +49,17 @@ def duplicates(items: Iterable[Object], path: str) -> Iterator[FieldError]:
         seen[item["name"]] += 1
 
 
+def switched_on(feature: Object | None) -> bool:
+    """Return True for a feature that is mentioned and not said to be off: in KubeVirt, naming one switches it on."""
+    return feature is not None and feature.get("enabled", True)
+
+
 def absolute_path_problems(value: str, path: str) -> Iterator[FieldError]:
-    """Yield an error unless ``value`` is an absolute path that leads where it says."""
-    if not value.startswith("/") or ".." in PurePosixPath(value).parts or not value.isprintable():
-        yield FieldError.invalid(path, value, "must be an absolute path without '..' and control characters")
+    """Yield an error unless ``value`` is an absolute path that leads where it says, and not to the root."""
+    straight = value != "/" and posixpath.normpath(value) == value.removesuffix("/")
+    if not straight or not value.startswith("/") or value.startswith("//") or not value.isprintable():
+        detail = "must be an absolute path of a file, without '..', '.', '//' and control characters"
+        yield FieldError.invalid(path, value, detail)
 
 
 def pci_address_problems(value: str | None, path: str) -> Iterator[FieldError]:

@@ -1,4 +1,4 @@
-"""Where the content of disks comes from."""
+"""Where the content of disks and filesystems comes from."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -6,6 +6,8 @@ from decimal import Decimal
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import label_problem
 from apiserver.machinery.resource import Object
+from apiserver.resources.gates import gate_errors
+from apiserver.resources.virtualmachineinstance.validation.cloudinit import cloud_init_problems
 from apiserver.resources.virtualmachineinstance.validation.images import image_problems
 from apiserver.resources.virtualmachineinstance.validation.values import (
     absolute_path_problems,
@@ -13,12 +15,14 @@ from apiserver.resources.virtualmachineinstance.validation.values import (
     duplicates,
     quantity_problems,
 )
-from kube.encoding import decode
+from kube.configuration import Configuration
 
-INLINE_BYTES = 2048
-"""The most that cloud-init data may have that is not in a Secret (KubeVirt's limit)."""
 LARGEST_DISK = Decimal(2**62)
 """Half of what QEMU can address; anything near that is a mistake."""
+GATES = {"downwardMetrics": "DownwardMetrics", "containerPath": "ContainerPathVolumes"}
+"""The sources that are behind one."""
+SINGLE = ("serviceAccount", "downwardMetrics", "memoryDump")
+"""The sources of which a guest has one volume at most."""
 
 
 def names(spec: Object, path: str) -> Iterator[FieldError]:
@@ -33,61 +37,44 @@ def names(spec: Object, path: str) -> Iterator[FieldError]:
 def sources(spec: Object, path: str) -> Iterator[FieldError]:
     """Every volume has exactly one source, and that is a sound one."""
     for i, volume in enumerate(spec.get("volumes", ())):
-        given = [source for source in _SOURCES if source in volume]
+        given = [source for source in SOURCES if source in volume]
         field = f"{path}.volumes[{i}]"
         if not given:
-            yield FieldError.required(field, f"a volume needs one source: {', '.join(_SOURCES)}")
+            yield FieldError.required(field, f"a volume needs one source: {', '.join(SOURCES)}")
         elif len(given) > 1:
             yield FieldError.forbidden(field, f"{' and '.join(given)} exclude each other; a volume has one source")
         for source in given:
-            yield from _SOURCES[source](volume[source], f"{field}.{source}")
+            if check := _CHECKS.get(source):
+                yield from check(volume[source], f"{field}.{source}")
 
 
-def one_cloud_init(spec: Object, path: str) -> Iterator[FieldError]:
-    """cloud-init reads one disk only."""
-    found = [i for i, volume in enumerate(spec.get("volumes", ())) if "cloudInitNoCloud" in volume]
-    for i in found[1:]:
-        detail = f"cloud-init reads one volume, and volumes[{found[0]}] is one already"
-        yield FieldError.forbidden(f"{path}.volumes[{i}].cloudInitNoCloud", detail)
+def singles(spec: Object, path: str) -> Iterator[FieldError]:
+    """What can be there once is there once."""
+    for source in SINGLE:
+        found = [i for i, volume in enumerate(spec.get("volumes", ())) if source in volume]
+        for i in found[1:]:
+            detail = f"a guest has one such volume at most, and volumes[{found[0]}] is one already"
+            yield FieldError.forbidden(f"{path}.volumes[{i}].{source}", detail)
+
+
+def gated_sources(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
+    """Some sources are behind a gate."""
+    for i, volume in enumerate(spec.get("volumes", ())):
+        for source in GATES.keys() & volume.keys():
+            yield from gate_errors(configuration, GATES[source], f"{path}.volumes[{i}].{source}")
+
+
+def utility_volumes(spec: Object, path: str) -> Iterator[FieldError]:
+    """Utility volumes come to guests that run."""
+    if spec.get("utilityVolumes"):
+        detail = "such volumes are attached to a guest that runs; remove them here"
+        yield FieldError.forbidden(f"{path}.utilityVolumes", detail)
 
 
 def _container_disk(source: Object, path: str) -> Iterator[FieldError]:
     yield from image_problems(source["image"], f"{path}.image")
     if source.get("path"):
         yield from absolute_path_problems(source["path"], f"{path}.path")
-
-
-def _cloud_init(source: Object, path: str) -> Iterator[FieldError]:
-    fields = {
-        "userData": ("userData", "userDataBase64", "secretRef"),
-        "networkData": ("networkData", "networkDataBase64", "networkDataSecretRef"),
-    }
-    for choices in fields.values():
-        given = [choice for choice in choices if source.get(choice)]
-        if len(given) > 1:
-            yield FieldError.forbidden(f"{path}.{given[1]}", f"{' and '.join(given)} exclude each other; remove one")
-    if not any(source.get(choice) for choices in fields.values() for choice in choices):
-        yield FieldError.required(f"{path}.userData", "give userData, userDataBase64, secretRef or network data")
-    for name, (inline, encoded, reference) in fields.items():
-        yield from _inline(name, source.get(inline, "").encode(), f"{path}.{inline}")
-        yield from _encoded(name, source.get(encoded, ""), f"{path}.{encoded}")
-        if reference in source and not source[reference].get("name"):
-            yield FieldError.required(f"{path}.{reference}.name", "name the Secret")
-
-
-def _inline(name: str, data: bytes, path: str) -> Iterator[FieldError]:
-    if len(data) > INLINE_BYTES:
-        where = "secretRef" if name == "userData" else "networkDataSecretRef"
-        detail = f"has {len(data)} bytes; more than {INLINE_BYTES} go into a Secret that {where} names"
-        yield FieldError("FieldValueTooLong", path, f"Too long: {detail}")
-
-
-def _encoded(name: str, text: str, path: str) -> Iterator[FieldError]:
-    try:
-        yield from _inline(name, decode(text), path)
-    except ValueError:
-        # The value may hold a password: it is not repeated.
-        yield FieldError("FieldValueInvalid", path, f"Invalid value: must be base64; for plain text use {name}")
 
 
 def _empty_disk(source: Object, path: str) -> Iterator[FieldError]:
@@ -118,10 +105,34 @@ def _capacity(value: str | int, path: str) -> Iterator[FieldError]:
         yield from quantity_problems(value, path, positive=True)
 
 
-_SOURCES: dict[str, Callable[[Object, str], Iterator[FieldError]]] = {
+def _named(key: str, kind: str) -> Callable[[Object, str], Iterator[FieldError]]:
+    def problems(source: Object, path: str) -> Iterator[FieldError]:
+        if not source.get(key):
+            yield FieldError.required(f"{path}.{key}", f"name the {kind}")
+
+    return problems
+
+
+_CHECKS: dict[str, Callable[[Object, str], Iterator[FieldError]]] = {
     "containerDisk": _container_disk,
-    "cloudInitNoCloud": _cloud_init,
+    "cloudInitNoCloud": cloud_init_problems,
     "emptyDisk": _empty_disk,
     "hostDisk": _host_disk,
+    "cloudInitConfigDrive": cloud_init_problems,
+    "dataVolume": _named("name", "DataVolume"),
+    "configMap": _named("name", "ConfigMap"),
+    "secret": _named("secretName", "Secret"),
+    "serviceAccount": _named("serviceAccountName", "ServiceAccount"),
 }
-RULES = (names, sources, one_cloud_init)
+SOURCES = (
+    *_CHECKS,
+    "persistentVolumeClaim",
+    "ephemeral",
+    "downwardAPI",
+    "downwardMetrics",
+    "memoryDump",
+    "sysprep",
+    "containerPath",
+)
+RULES = (names, sources, singles, utility_volumes)
+CONFIGURED = (gated_sources,)
