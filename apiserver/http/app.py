@@ -26,6 +26,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.errors import StatusError
 from apiserver.storage.contract import UnavailableError
+from kube import durations
 
 log = structlog.get_logger()
 
@@ -54,14 +55,8 @@ class Dispatcher:
 
     async def _serve_document(self, request: web.Request) -> web.StreamResponse:
         match [part for part in request.path.split("/") if part]:
-            case ["api"] | ["apis"]:
-                return self._discovery.root(request)
-            case ["apis", group]:
-                return self._discovery.group(group)
-            case ["api", version]:
-                return self._discovery.version("", version)
-            case ["apis", group, version]:
-                return self._discovery.version(group, version)
+            case ["api" | "apis" as root, *below]:
+                return self._discovery.answer(request, root, below)
             case ["openapi", "v2"]:
                 return self._openapi.v2(request)
             case ["openapi", "v3"]:
@@ -70,10 +65,16 @@ class Dispatcher:
                 return self._openapi.v3(request, "/".join(root))
             case ["version"]:
                 return answers.json(self._version)
-            case ["healthz" | "livez" | "readyz" as check]:
-                return await self._health.answer(request, check)
+            case ["healthz" | "livez" | "readyz" as endpoint, *check]:
+                return await self._health.answer(request, endpoint, "/".join(check))
+            case []:
+                return answers.json({"paths": self._paths()})
             case _:
                 raise errors.no_such_path()
+
+    def _paths(self) -> list[str]:
+        """Return every path that can be read and is no object, as ``/`` of kube-apiserver tells it."""
+        return sorted(["/version", "/openapi/v2", "/openapi/v3", *self._discovery.paths(), *self._health.paths()])
 
 
 @web.middleware
@@ -127,17 +128,32 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
 @web.middleware
 async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bound how many requests are under way, and for how long each; watches and health checks apart."""
-    if request[INFO].verb == "watch" or request.path in ALWAYS_ALLOWED:
+    if request[INFO].verb == "watch":
+        return await handler(request)
+    seconds = _seconds(request)
+    if request.path in ALWAYS_ALLOWED:
         return await handler(request)
     with request.app[IN_FLIGHT].counted(request[CALLER].name):
-        limit = asyncio.timeout(REQUEST_SECONDS)
+        limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 return await handler(request)
         except TimeoutError as late:
             if not limit.expired():
                 raise
-            raise errors.timed_out(f"the request was not answered within {REQUEST_SECONDS} s") from late
+            raise errors.timed_out(f"the request was not answered within {seconds:g} s") from late
+
+
+def _seconds(request: web.Request) -> float:
+    """Return how long a request may take: as long as it says itself, but no longer than any. Raises 400.
+
+    Source: ``k8s.io/apiserver/pkg/endpoints/filters/request_deadline.go``; no time at all stands for no wish.
+    """
+    try:
+        asked = durations.parse(request.query.get("timeout") or "0").total_seconds()
+    except durations.DurationError as wrong:
+        raise errors.bad_request(f"invalid timeout specified in the request URL - {wrong}") from wrong
+    return min(asked, REQUEST_SECONDS) if asked > 0 else REQUEST_SECONDS
 
 
 @web.middleware

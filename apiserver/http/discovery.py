@@ -6,7 +6,7 @@ Source: Kubernetes API concepts, "API Discovery"; KEP-3352.
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -34,8 +34,21 @@ class Discovery:
             for version in ("v2", "v2beta1")
         }
 
-    def root(self, request: web.Request) -> web.Response:
-        """Answer ``/api`` and ``/apis``."""
+    def answer(self, request: web.Request, root: str, below: Sequence[str]) -> web.Response:
+        """Answer ``/api`` and ``/apis`` (the ``root``), and versions and groups ``below`` them. Raises 404."""
+        match (root, *below):
+            case (_,):
+                return self._root(request)
+            case ("apis", group):
+                return self._group_document(group)
+            case ("api", version):
+                return self._version("", version)
+            case ("apis", group, version):
+                return self._version(group, version)
+            case _:
+                raise errors.no_such_path()
+
+    def _root(self, request: web.Request) -> web.Response:
         path = request.path.rstrip("/")
         for media in accepted(request.headers.get("Accept", "")):
             if media.wants == "APIGroupDiscoveryList" and media.parameters.get("g") == "apidiscovery.k8s.io":
@@ -46,14 +59,21 @@ class Discovery:
                 break
         return json(self._legacy_core() if path == "/api" else self._legacy_groups(), headers={"Vary": "Accept"})
 
-    def group(self, group: str) -> web.Response:
-        """Answer ``/apis/GROUP``. Raises 404."""
+    def paths(self) -> list[str]:
+        """Return the paths of all documents in the old form."""
+        versions = [
+            f"/apis/{group}/{version}" if group else f"/api/{version}"
+            for group, served in self._groups.items()
+            for version in served
+        ]
+        return ["/api", "/apis", *(f"/apis/{group}" for group in self._groups if group), *versions]
+
+    def _group_document(self, group: str) -> web.Response:
         if not group or group not in self._groups:
             raise errors.no_such_path()
         return json({"kind": "APIGroup", "apiVersion": "v1", **self._group(group)})
 
-    def version(self, group: str, version: str) -> web.Response:
-        """Answer ``/api/VERSION`` and ``/apis/GROUP/VERSION``. Raises 404."""
+    def _version(self, group: str, version: str) -> web.Response:
         resources = self._groups.get(group, {}).get(version)
         if resources is None:
             raise errors.no_such_path()
@@ -180,5 +200,5 @@ def _group_version_kind(resource: Resource, version: str) -> dict[str, str]:
 
 def _storage_version_hash(resource: Resource) -> str:
     """Return a short opaque value that changes with the stored version (``discovery.StorageVersionHash``)."""
-    digest = hashlib.sha256(f"{resource.hub_api_version}/{resource.kind}".encode()).digest()
+    digest = hashlib.sha256(f"{resource.group}/{resource.hub.name}/{resource.kind}".encode()).digest()
     return base64.b64encode(digest[:8]).decode()

@@ -68,6 +68,25 @@ async def test_a_request_that_takes_too_long_ends_with_a_timeout(
     assert (answer.status, status["reason"], status["details"]) == (504, "Timeout", {"retryAfterSeconds": 1})
 
 
+async def test_a_request_says_itself_how_long_it_may_take_within_what_any_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stuck(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    async with running_server(tmp_path) as server, client(server) as admin:
+        for harmless in ("3m", "0s", "-1s", ""):
+            async with admin.get("/version", params={"timeout": harmless}) as answer:
+                assert answer.status == 200, harmless
+        async with admin.get("/version", params={"timeout": "invalid"}) as refused:
+            status = await refused.json()
+        assert (refused.status, status["reason"]) == (400, "BadRequest")
+        assert "invalid timeout specified in the request URL" in status["message"]
+        monkeypatch.setattr(WatchCache, "list", stuck)
+        async with admin.get(NAMESPACES, params={"timeout": "50ms"}) as late:
+            assert (late.status, (await late.json())["reason"]) == (504, "Timeout")
+
+
 async def test_every_answer_names_its_request(tmp_path: Path) -> None:
     async with running_server(tmp_path) as server, client(server) as admin:
         async with admin.get(NAMESPACES, headers={"Audit-ID": "my-own.id"}) as answer:

@@ -120,6 +120,27 @@ async def test_nobody_and_a_stranger_get_nothing_but_health(client_as: Any) -> N
             assert (response.status, await response.text()) == (200, "ok")
 
 
+async def test_a_single_health_check_has_a_path_and_can_be_left_out(client: Client) -> None:
+    async def text(path: str) -> tuple[int, str]:
+        async with client.session.get(client.base + path) as response:
+            return response.status, await response.text()
+
+    assert await text("/livez/ping") == (200, "ok")
+    assert await text("/readyz/shutdown") == (200, "ok")
+    assert (await text("/livez/shutdown"))[0] == 404
+    assert await text("/livez?verbose&exclude=ping") == (200, "[+]ping excluded: ok\nlivez check passed\n")
+
+
+async def test_the_root_tells_every_path_that_is_no_object(client: Client) -> None:
+    code, root = await client.call("GET", "/")
+    assert (code, root["paths"]) == (200, sorted(root["paths"]))
+    expected = {"/apis", "/apis/gadgets.test", "/apis/gadgets.test/v1", "/livez/ping", "/openapi/v3", "/version"}
+    assert expected <= set(root["paths"])
+    for path in root["paths"]:
+        async with client.session.get(client.base + path) as response:
+            assert response.status == 200, path
+
+
 async def test_discovery_answers_both_forms_and_304(client: Client) -> None:
     accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json"
     code, aggregated, headers = await client.call_with_headers("GET", "/apis", Accept=accept)
