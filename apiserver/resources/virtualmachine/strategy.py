@@ -3,22 +3,23 @@
 Source: KubeVirt's webhooks for machines (``pkg/virt-api/webhooks``).
 """
 
-import uuid
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import validate_annotations, validate_labels
 from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
+from apiserver.resources.virtualmachine.datavolumetemplates import validate_data_volume_templates
+from apiserver.resources.virtualmachine.defaults import fill_changed, fill_new
+from apiserver.resources.virtualmachine.validation import (
+    template_warnings,
+    validate_power,
+    validate_template,
+    validate_volume_updates,
+    validate_while_busy,
+)
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
-from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
-from apiserver.resources.virtualmachineinstance.validation import validate_spec
-from kube.configuration import Configuration
 
-RUN_STRATEGIES = ("Always", "Halted", "Manual", "RerunOnFailure", "Once")
-_IDENTITY = {"uuid", "serial"}
-"""What guests and licences know a machine by, in its firmware."""
 _TEMPLATE_SPEC = "spec.template.spec"
 
 
@@ -29,21 +30,12 @@ class VirtualMachineStrategy(Strategy):
         self._cluster = cluster
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
-        """Fix what must be the same at every start: machine type, and the firmware's UUID and serial number."""
-        template = new["spec"]["template"]["spec"]
-        fill_machine(template, self._cluster.configuration)
-        firmware = template["domain"].setdefault("firmware", {})
-        for name in _IDENTITY:
-            firmware[name] = firmware.get(name) or str(uuid.uuid4())
+        """Fix what must be the same at every start."""
+        fill_new(new, self._cluster)
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Put the identity back where a client sends a manifest without it."""
-        template, before = new["spec"]["template"]["spec"], old["spec"]["template"]["spec"]
-        fill_machine(template, self._cluster.configuration)
-        kept = before["domain"].get("firmware", {})
-        for name in _IDENTITY & kept.keys():
-            firmware = template["domain"].setdefault("firmware", {})
-            firmware[name] = firmware.get(name) or kept[name]
+        fill_changed(new, old, self._cluster)
 
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Let only the system write."""
@@ -51,34 +43,30 @@ class VirtualMachineStrategy(Strategy):
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the machine."""
+        configuration = self._cluster.configuration
         yield from validate_name(new["metadata"])
-        yield from _validate_power(new["spec"])
-        yield from _validate_template(new["spec"]["template"], self._cluster.configuration)
+        yield from validate_power(new["spec"], configuration)
+        yield from validate_volume_updates(new["spec"])
+        yield from validate_data_volume_templates(new)
+        yield from validate_template(new["spec"]["template"], configuration, caller)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
-        """Yield everything wrong with the change. A template that was stored under older rules may stay as it is."""
-        yield from _validate_power(new["spec"])
-        if new["spec"]["template"] != old["spec"]["template"]:
-            yield from _validate_template(new["spec"]["template"], self._cluster.configuration)
+        """Yield everything wrong with the change. What was stored under older rules may stay as it is."""
+        if "deletionTimestamp" in new["metadata"]:
+            return
+        configuration, spec, before = self._cluster.configuration, new["spec"], old["spec"]
+        yield from validate_power(spec, configuration)
+        yield from validate_volume_updates(spec)
+        yield from validate_while_busy(new, old)
+        same = spec["template"] == before["template"]
+        if not same or spec.get("dataVolumeTemplates") != before.get("dataVolumeTemplates"):
+            yield from validate_data_volume_templates(new)
+        if not same:
+            yield from validate_template(spec["template"], configuration, caller)
 
     def warnings(self, new: Object) -> Iterable[str]:
-        """Yield what is accepted and should no longer be used."""
+        """Yield what is accepted and should no longer be used, or will not work."""
         if "running" in new["spec"]:
             yield "spec.running is deprecated; use spec.runStrategy"
         yield from deprecations(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
-
-
-def _validate_power(spec: Object) -> Iterable[FieldError]:
-    strategy = spec.get("runStrategy")
-    if (strategy is None) == ("running" not in spec):
-        detail = "exactly one of running and runStrategy is needed; use runStrategy"
-        yield FieldError.invalid("spec.running", spec.get("running"), detail)
-    if strategy is not None and strategy not in RUN_STRATEGIES:
-        yield FieldError.not_supported("spec.runStrategy", strategy, RUN_STRATEGIES)
-
-
-def _validate_template(template: Object, configuration: Configuration) -> Iterable[FieldError]:
-    metadata = template.get("metadata", {})
-    yield from validate_labels(metadata.get("labels", {}), "spec.template.metadata.labels")
-    yield from validate_annotations(metadata.get("annotations", {}), "spec.template.metadata.annotations")
-    yield from validate_spec(template["spec"], _TEMPLATE_SPEC, configuration)
+        yield from template_warnings(new["spec"])

@@ -11,25 +11,12 @@ from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
-from apiserver.resources.virtualmachineinstance.validation import validate_spec
+from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, reserved_labels
+from apiserver.resources.virtualmachineinstance.validation import instance_errors, validate_spec
 from kube.instances import INSTANCE_FINALIZER
 from kube.timestamps import to_time, utc_now
 
 PENDING = "Pending"
-RESERVED_LABELS = tuple(
-    f"kubevirt.io/{name}"
-    for name in (
-        "created-by",
-        "migrationJobUID",
-        "nodeName",
-        "migrationTargetNodeName",
-        "schedulable",
-        "install-strategy",
-    )
-)
-"""What only the system may say about an instance."""
-
-
 LONGEST_NAME = 240
 """Characters of namespace and name together: libvirt names files after a domain, in at most 255 bytes."""
 
@@ -64,6 +51,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         if INSTANCE_FINALIZER not in finalizers:
             finalizers.append(INSTANCE_FINALIZER)
         fill_instance(new["spec"], self._cluster.configuration)
+        fill_topology_version(new)
         new["status"] = _first_status(new["spec"])
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
@@ -91,12 +79,13 @@ class VirtualMachineInstanceStrategy(Strategy):
             # It may patch, and a patch that applies creates what is missing: with the Secrets that it likes to read.
             yield FieldError.forbidden("metadata.name", "a node agent creates no instances")
         yield from validate_name(new["metadata"])
-        yield from _reserved_labels(new, {}, caller)
+        yield from reserved_labels(new["metadata"], {}, caller)
         yield from validate_spec(new["spec"], "spec", self._cluster.configuration)
+        yield from instance_errors(new["spec"], "spec")
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield an error when the spec has changed. What is stored is not judged again."""
-        yield from _reserved_labels(new, old["metadata"].get("labels", {}), caller)
+        yield from reserved_labels(new["metadata"], old["metadata"].get("labels", {}), caller)
         if new["spec"] != old["spec"]:
             yield FieldError.forbidden(
                 "spec", "an instance cannot be changed; change its VirtualMachine instead, and restart that"
@@ -105,15 +94,6 @@ class VirtualMachineInstanceStrategy(Strategy):
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used."""
         return deprecations(new["spec"], "spec")
-
-
-def _reserved_labels(new: Object, before: dict[str, str], caller: Caller) -> Iterable[FieldError]:
-    labels = new["metadata"].get("labels", {})
-    for name in RESERVED_LABELS:
-        if not caller.system and labels.get(name) != before.get(name):
-            yield FieldError.forbidden(
-                f"metadata.labels[{name}]", "only controllers and node agents may change this label"
-            )
 
 
 def _first_status(spec: Object) -> Object:

@@ -3,7 +3,7 @@
 A rule takes the spec and its path (``spec``, or ``spec.template.spec`` in a VirtualMachine) and yields what breaks it.
 It counts on the schema for types, and must hold for a spec before and after defaults were filled in. ``RULES`` of a
 module know the spec alone; its ``CONFIGURED`` take the configuration of the system, too, as those of features behind a
-gate do (``gates.gate_errors``).
+gate do (``gates.gate_errors``). ``OF_INSTANCES`` are for instances alone, not for templates of them.
 Source: KubeVirt's admission webhooks (``pkg/virt-api/webhooks/validating-webhook/admitters``).
 """
 
@@ -20,18 +20,22 @@ from apiserver.resources.virtualmachineinstance.validation import (
     cloudinit,
     cpu,
     credentials,
+    dedicated,
     devices,
     dhcp,
     disks,
     dns,
+    features,
     filesystems,
     hostdevices,
     interfaces,
+    machine,
     memory,
     networks,
     placement,
     ports,
     probes,
+    security,
     text,
     volumes,
 )
@@ -43,6 +47,8 @@ _RULES: tuple[Callable[[Object, str], Iterator[FieldError]], ...] = (
     *text.RULES,
     *memory.RULES,
     *cpu.RULES,
+    *dedicated.RULES,
+    *machine.RULES,
     *boot.RULES,
     *clock.RULES,
     *devices.RULES,
@@ -62,6 +68,10 @@ _RULES: tuple[Callable[[Object, str], Iterator[FieldError]], ...] = (
     *credentials.RULES,
 )
 _CONFIGURED: tuple[Callable[[Object, str, Configuration], Iterator[FieldError]], ...] = (
+    *memory.CONFIGURED,
+    *dedicated.CONFIGURED,
+    *machine.CONFIGURED,
+    *security.CONFIGURED,
     *devices.CONFIGURED,
     *hostdevices.CONFIGURED,
     *disks.CONFIGURED,
@@ -71,6 +81,7 @@ _CONFIGURED: tuple[Callable[[Object, str, Configuration], Iterator[FieldError]],
     *interfaces.CONFIGURED,
     *ports.CONFIGURED,
 )
+_OF_INSTANCES = (*memory.OF_INSTANCES, *features.OF_INSTANCES)
 
 
 def validate_spec(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
@@ -79,3 +90,9 @@ def validate_spec(spec: Object, path: str, configuration: Configuration) -> Iter
         yield from rule(spec, path)
     for rule in _CONFIGURED:
         yield from rule(spec, path, configuration)
+
+
+def instance_errors(spec: Object, path: str) -> Iterator[FieldError]:
+    """Yield what is wrong with an instance beyond ``validate_spec``; as a template KubeVirt lets it pass."""
+    for rule in _OF_INSTANCES:
+        yield from rule(spec, path)

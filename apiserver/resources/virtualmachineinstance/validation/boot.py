@@ -23,17 +23,42 @@ def identity(spec: Object, path: str) -> Iterator[FieldError]:
         yield FieldError.invalid(f"{path}.domain.firmware.uuid", value, detail)
 
 
+def has_smm(spec: Object) -> bool:
+    """Return True when the guest has system management mode."""
+    smm = spec["domain"].get("features", {}).get("smm")
+    return smm is not None and smm.get("enabled", True)
+
+
 def bootloader(spec: Object, path: str) -> Iterator[FieldError]:
     """There is one boot loader, and secure boot has what it needs."""
     loader = spec["domain"].get("firmware", {}).get("bootloader", {})
     field = f"{path}.domain.firmware.bootloader"
     if "bios" in loader and "efi" in loader:
         yield FieldError.forbidden(field, "bios and efi exclude each other; remove one")
-    smm = spec["domain"].get("features", {}).get("smm")
-    has_smm = smm is not None and smm.get("enabled", True)
-    if "efi" in loader and loader["efi"].get("secureBoot", True) and not has_smm:
+    # TDX keeps the keys of secure boot where no guest can write: nothing is left for SMM to protect.
+    protected = has_smm(spec) or "tdx" in spec["domain"].get("launchSecurity", {})
+    if "efi" in loader and loader["efi"].get("secureBoot", True) and not protected:
         detail = "secure boot needs domain.features.smm.enabled: true; add that, or set secureBoot to false"
         yield FieldError.invalid(f"{field}.efi.secureBoot", loader["efi"].get("secureBoot"), detail)
+
+
+def acpi_tables(spec: Object, path: str) -> Iterator[FieldError]:
+    """Tables for ACPI are in volumes that are Secrets."""
+    tables = spec["domain"].get("firmware", {}).get("acpi")
+    if tables is None:
+        return
+    field = f"{path}.domain.firmware.acpi"
+    names = [name for name in ("slicNameRef", "msdmNameRef") if tables.get(name)]
+    if not names:
+        yield FieldError.required(field, "name a volume in slicNameRef, msdmNameRef or both")
+    volumes = {volume["name"]: volume for volume in spec.get("volumes", ())}
+    for name in names:
+        volume = volumes.get(tables[name])
+        if volume is None:
+            detail = f"there is no volume of this name in {path}.volumes"
+            yield FieldError.invalid(f"{field}.{name}", tables[name], detail)
+        elif "secret" not in volume:
+            yield FieldError.invalid(f"{field}.{name}", tables[name], "must be a volume whose source is a secret")
 
 
 def kernel_boot(spec: Object, path: str) -> Iterator[FieldError]:
@@ -71,4 +96,4 @@ def boot_order(spec: Object, path: str) -> Iterator[FieldError]:
             taken.setdefault(order, device["name"])
 
 
-RULES = (identity, bootloader, kernel_boot, boot_order)
+RULES = (identity, bootloader, acpi_tables, kernel_boot, boot_order)

@@ -6,9 +6,8 @@ from math import prod
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.validation.values import duplicates, one_of
+from kube.hotplug import MOST_CPUS
 
-MOST = 512
-"""KubeVirt's limit of virtual CPUs."""
 POLICIES = ("force", "require", "optional", "disable", "forbid")
 _COUNTS = ("sockets", "cores", "threads")
 
@@ -25,8 +24,8 @@ def total(spec: Object, path: str) -> Iterator[FieldError]:
     """All together are not more than a guest can have."""
     cpu = spec["domain"].get("cpu", {})
     found = prod(cpu.get(name) or 1 for name in _COUNTS)
-    if found > MOST:
-        detail = f"sockets times cores times threads is {found}; a guest can have at most {MOST} CPUs"
+    if found > MOST_CPUS:
+        detail = f"sockets times cores times threads is {found}; a guest can have at most {MOST_CPUS} CPUs"
         yield FieldError("FieldValueInvalid", f"{path}.domain.cpu", f"Invalid value: {detail}")
 
 
@@ -41,4 +40,13 @@ def features(spec: Object, path: str) -> Iterator[FieldError]:
         yield from one_of(feature, "policy", POLICIES, f"{field}[{i}]")
 
 
-RULES = (counts, total, features)
+def growth(spec: Object, path: str) -> Iterator[FieldError]:
+    """There are no more sockets than there may ever be."""
+    cpu = spec["domain"].get("cpu", {})
+    sockets, most = cpu.get("sockets", 0), cpu.get("maxSockets", 0)
+    if most and sockets > most:
+        detail = f"must be at most maxSockets, {most}; raise that, or use fewer sockets"
+        yield FieldError.invalid(f"{path}.domain.cpu.sockets", sockets, detail)
+
+
+RULES = (counts, total, features, growth)

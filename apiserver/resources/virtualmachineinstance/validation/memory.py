@@ -1,10 +1,13 @@
 """How much memory a guest has, and what it takes of its node."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
+from apiserver.resources.gates import gate_errors
 from apiserver.resources.virtualmachineinstance.validation.values import amount, quantity_problems
+from kube.configuration import Configuration
 
 LEAST_GUEST = 2**20
 LEAST_REQUEST = 10**6
@@ -21,7 +24,8 @@ def amounts(spec: Object, path: str) -> Iterator[FieldError]:
 
 def some_memory(spec: Object, path: str) -> Iterator[FieldError]:
     """A guest has memory, said in one way or another."""
-    if all(said is None for said in _memory(spec)):
+    huge = spec["domain"].get("memory", {}).get("hugepages")
+    if huge is None and all(said is None for said in _memory(spec)):
         yield FieldError.required(
             f"{path}.domain.memory.guest", "say how much memory the guest has, such as 512Mi or 2Gi"
         )
@@ -57,7 +61,7 @@ def request_size(spec: Object, path: str) -> Iterator[FieldError]:
 
 
 def within_limits(spec: Object, path: str) -> Iterator[FieldError]:
-    """Neither the guest's memory nor a request is above its limit."""
+    """No request is above its limit."""
     resources = spec["domain"].get("resources", {})
     requests, limits = resources.get("requests", {}), resources.get("limits", {})
     for name in sorted(requests.keys() & limits.keys()):
@@ -65,16 +69,46 @@ def within_limits(spec: Object, path: str) -> Iterator[FieldError]:
         if request is not None and limit is not None and request > limit:
             field = f"{path}.domain.resources.requests.{name}"
             yield FieldError.invalid(field, requests[name], f"must be at most the limit, {limits[name]}")
+
+
+def guest_within_limit(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
+    """The guest's memory is not above the limit, unless that grows with the guest while it runs."""
     guest, _, limit = _memory(spec)
-    most = amount(limit)
-    size = amount(guest)
-    if size is not None and most is not None and size > most:
-        yield FieldError.invalid(
-            f"{path}.domain.memory.guest", guest, f"must be at most resources.limits.memory, {limit}"
-        )
+    size, most = amount(guest), amount(limit)
+    if not configuration.updates_live and size is not None and most and size > most:
+        field = f"{path}.domain.memory.guest"
+        yield FieldError.invalid(field, guest, f"must be at most resources.limits.memory, {limit}")
 
 
-def _memory(spec: Object) -> tuple[object, object, object]:
+def huge_pages(spec: Object, path: str) -> Iterator[FieldError]:
+    """The guest's memory is some number of huge pages."""
+    huge = spec["domain"].get("memory", {}).get("hugepages")
+    if huge is None:
+        return
+    size, field = huge.get("pageSize"), f"{path}.domain.memory.hugepages.pageSize"
+    if not size:
+        yield FieldError.required(field, "say how large a page is, such as 2Mi or 1Gi")
+        return
+    page = amount(size)
+    if not page or page < 0:
+        yield from quantity_problems(size, field, positive=True)
+        return
+    guest, request, limit = _memory(spec)
+    found = next((each for each in (request, guest, limit) if amount(each)), None)
+    memory = amount(found)
+    if memory and memory < page:
+        yield FieldError.invalid(field, size, f"is larger than the memory, {found}; use smaller pages")
+    elif memory and memory % page:
+        yield FieldError.invalid(field, size, f"the memory, {found}, must be a multiple of this")
+
+
+def reserved_overhead(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:
+    """Memory that is set aside beyond the guest's is behind a gate."""
+    if "reservedOverhead" in spec["domain"].get("memory", {}):
+        yield from gate_errors(configuration, "ReservedOverheadMemlock", f"{path}.domain.memory.reservedOverhead")
+
+
+def _memory(spec: Object) -> tuple[Any, Any, Any]:
     """Return what is said of memory: the guest's, the request, the limit."""
     domain = spec["domain"]
     resources = domain.get("resources", {})
@@ -85,4 +119,6 @@ def _memory(spec: Object) -> tuple[object, object, object]:
     )
 
 
-RULES = (amounts, some_memory, guest_size, request_size, within_limits)
+RULES = (amounts, guest_size, request_size, within_limits, huge_pages)
+CONFIGURED = (guest_within_limit, reserved_overhead)
+OF_INSTANCES = (some_memory,)

@@ -27,6 +27,13 @@ def choices(spec: Object, path: str) -> Iterator[FieldError]:
     yield from one_of(spec, "evictionStrategy", EVICTION_STRATEGIES, path)
 
 
+def paused_start(spec: Object, path: str) -> Iterator[FieldError]:
+    """A guest that starts paused is not taken for dead."""
+    if spec.get("startStrategy") == "Paused" and "livenessProbe" in spec:
+        detail = "a guest that is paused answers no livenessProbe; remove one of the two"
+        yield FieldError.forbidden(f"{path}.startStrategy", detail)
+
+
 def grace_period(spec: Object, path: str) -> Iterator[FieldError]:
     """A guest cannot be switched off before it was told to shut down."""
     seconds = spec.get("terminationGracePeriodSeconds", 0)
@@ -43,4 +50,4 @@ def node_selector(spec: Object, path: str) -> Iterator[FieldError]:
     yield from validate_labels(spec.get("nodeSelector", {}), f"{path}.nodeSelector")
 
 
-RULES = (host_name, choices, grace_period, node_selector)
+RULES = (host_name, choices, paused_start, grace_period, node_selector)

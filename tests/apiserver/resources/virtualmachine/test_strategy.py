@@ -53,5 +53,5 @@ DEPRECATED = [
 @pytest.mark.parametrize(("power", "method", "told"), DEPRECATED)
 def test_what_is_deprecated_is_accepted_with_a_warning(power: Object, method: Object, told: list[str]) -> None:
     devices = {"interfaces": [{"name": "default", **method}]}
-    obj = {"spec": {**power, "template": {"spec": {"domain": {"devices": devices}}}}}
+    obj = {"spec": {**power, "template": {"spec": {"domain": {"memory": {"guest": "1Gi"}, "devices": devices}}}}}
     assert list(VirtualMachineStrategy(PLAIN).warnings(obj)) == told
