@@ -30,3 +30,4 @@ def fill_instance(spec: Object, configuration: Configuration) -> None:
     features.hyperv(spec)  # after the states: what is on needs what else is on
     machine.firmware(spec)
     compute.model(spec, configuration)
+    compute.hotplug(spec, configuration)  # last: it depends on memory and processors

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from kube.configuration import Configuration
-from tests.apiserver.resources.generated import Generator
+from tests.apiserver.resources.generated import CATALOGUE, Generator
 
 Object = dict[str, Any]
 
@@ -18,7 +18,7 @@ CONFIGURATIONS: list[Object] = [
     {},
     {"vmRolloutStrategy": "Stage", "evictionStrategy": "LiveMigrate", "cpuModel": "Haswell", "cpuRequest": "300m"},
     {"liveUpdateConfiguration": {"maxCpuSockets": 2, "maxGuest": "4Gi", "maxHotplugRatio": 3}},
-    {"architectureConfiguration": {"defaultArchitecture": "s390x"}},
+    {"network": {"defaultNetworkInterface": "bridge"}, "architectureConfiguration": {"defaultArchitecture": "s390x"}},
 ]
 
 
@@ -45,12 +45,15 @@ def at(spec: Any, path: str) -> Any:
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(Generator("v1").of("VirtualMachineInstanceSpec"), st.sampled_from(CONFIGURATIONS))
-def test_filling_in_again_changes_nothing(spec: Object, said: Object) -> None:
+def test_filling_in_again_changes_nothing_and_the_result_fits_the_schema(spec: Object, said: Object) -> None:
     configuration = Configuration(said)
     fill_instance(spec, configuration)
     once = copy.deepcopy(spec)
     fill_instance(spec, configuration)
     assert spec == once
+    instance = {"apiVersion": "kubevirt.io/v1", "kind": "VirtualMachineInstance", "metadata": {}, "spec": spec}
+    schema = CATALOGUE.schema("kubevirt.io", "v1", "VirtualMachineInstance")
+    assert schema.prune(instance) == []
 
 
 def test_a_guest_of_one_word_gets_a_whole_machine() -> None:
@@ -60,7 +63,7 @@ def test_a_guest_of_one_word_gets_a_whole_machine() -> None:
         "architecture": "amd64",
         "domain": {
             "machine": {"type": "q35"},
-            "cpu": {"sockets": 1, "cores": 1, "threads": 1, "model": "host-model"},
+            "cpu": {"sockets": 1, "cores": 1, "threads": 1, "model": "host-model", "maxSockets": 4},
             "memory": {"guest": "64Mi"},
             "features": {"acpi": {"enabled": True}},
             "firmware": {},
@@ -113,6 +116,24 @@ FILLED: list[tuple[Object, Object, str, Any]] = [
     ({}, {"cpuModel": "Haswell"}, f"{CPU}.model", "Haswell"),
     ({f"{CPU}.model": "EPYC"}, {"cpuModel": "Haswell"}, f"{CPU}.model", "EPYC"),
     ({"architecture": "arm64"}, {"cpuModel": "Haswell"}, f"{CPU}.model", "host-passthrough"),
+    # room to grow
+    ({f"{CPU}.sockets": 3}, {LIVE: {"maxHotplugRatio": 2}}, f"{CPU}.maxSockets", 6),
+    ({f"{CPU}.sockets": 3}, {LIVE: {"maxCpuSockets": 8}}, f"{CPU}.maxSockets", 8),
+    ({f"{CPU}.sockets": 3}, {LIVE: {"maxCpuSockets": 2}}, f"{CPU}.maxSockets", 3),
+    ({f"{CPU}.sockets": 3, f"{CPU}.maxSockets": 5}, {}, f"{CPU}.maxSockets", 5),
+    ({f"{CPU}.sockets": 3}, {"vmRolloutStrategy": "Stage"}, f"{CPU}.maxSockets", {}),
+    ({f"{CPU}.sockets": 3, "architecture": "arm64"}, {}, f"{CPU}.maxSockets", {}),
+    ({f"{CPU}.sockets": 20, f"{CPU}.cores": 8}, {}, f"{CPU}.maxSockets", 64),
+    ({f"{CPU}.sockets": 100, f"{CPU}.cores": 6}, {}, f"{CPU}.maxSockets", 100),
+    ({f"{MEMORY}.guest": "1Gi"}, {}, f"{MEMORY}.maxGuest", "4Gi"),
+    ({f"{MEMORY}.guest": "1536Mi"}, {LIVE: {"maxHotplugRatio": 2}}, f"{MEMORY}.maxGuest", "3Gi"),
+    ({f"{MEMORY}.guest": "1Gi"}, {LIVE: {"maxGuest": "6Gi"}}, f"{MEMORY}.maxGuest", "6Gi"),
+    ({f"{MEMORY}.guest": "8Gi"}, {LIVE: {"maxGuest": "6Gi"}}, f"{MEMORY}.maxGuest", {}),
+    ({f"{MEMORY}.guest": "1Gi"}, {"vmRolloutStrategy": "Stage"}, f"{MEMORY}.maxGuest", {}),
+    ({f"{MEMORY}.guest": "1023Mi"}, {}, f"{MEMORY}.maxGuest", {}),
+    ({f"{MEMORY}.guest": "1Gi", "architecture": "s390x"}, {}, f"{MEMORY}.maxGuest", {}),
+    ({f"{MEMORY}.guest": "1Gi", f"{CPU}.realtime": {}}, {}, f"{MEMORY}.maxGuest", {}),
+    ({f"{MEMORY}.guest": "1Gi", "domain.launchSecurity": {"sev": {}}}, {}, f"{MEMORY}.maxGuest", {}),
     # when it moves, and how it is watched
     ({}, {}, "evictionStrategy", {}),
     ({}, {"evictionStrategy": "LiveMigrate"}, "evictionStrategy", "LiveMigrate"),
