@@ -31,6 +31,7 @@ from apiserver.registry.options import WriteOptions
 from apiserver.registry.revision import Revision
 from apiserver.registry.stored import StoredObjects
 from apiserver.resources import resources
+from apiserver.resources.kubevirt.standalone import standalone_object
 from apiserver.resources.priorityclass import system_classes
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
@@ -63,6 +64,8 @@ class Options:
     """Where to write who did what; nowhere when None."""
     audit_policy: Path | None = None
     """How much of what to write there; metadata of everything but heartbeats and discovery when None."""
+    initial_configuration: bool = False
+    """True where nobody else configures the system: a new database begins with a KubeVirt object for a single host."""
     data_volumes: bool = True
     """False where the containerized data importer serves ``cdi.kubevirt.io``."""
 
@@ -81,7 +84,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
         api = _api(served, stored, cache)
-        await _ensure(api)
+        await _ensure(api, configure=options.initial_configuration)
         audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)
         await _serve(stack, make_app(api, health, product_version(), audit=audit, limit=options.limit), options, tls)
@@ -151,24 +154,35 @@ async def _auditing(options: Options) -> AsyncGenerator[AuditLog | None]:
         await asyncio.gather(writing, return_exceptions=True)
 
 
-async def _ensure(api: Api) -> None:
-    """Make the namespaces and priority classes that every client may count on."""
+async def _ensure(api: Api, *, configure: bool) -> None:
+    """Make the namespaces and priority classes that every client may count on; ``configure`` a new database, too."""
+    namespaces = [{"metadata": {"name": name}} for name in NAMESPACES]
+    for namespace in namespaces:
+        await _ensure_one(api, api.resources["", "namespaces"], namespace)
+    classes, (*others, last) = api.resources["scheduling.k8s.io", "priorityclasses"], system_classes()
+    # What is made last, and nobody can delete, tells a database that this is done with from a new one.
+    if configure and not await _exists(api, classes, last):
+        await _ensure_one(api, api.resources["kubevirt.io", "kubevirts"], standalone_object())
+    for each in (*others, last):
+        await _ensure_one(api, classes, each)
+
+
+async def _ensure_one(api: Api, resource: Resource, obj: Object) -> None:
+    if await _exists(api, resource, obj):
+        return
     write = WriteOptions(caller=Caller("system:apiserver", system=True), version="v1")
-    namespaces = api.resources["", "namespaces"]
-    classes = api.resources["scheduling.k8s.io", "priorityclasses"]
-    wanted = [(namespaces, {"metadata": {"name": name}}) for name in NAMESPACES]
-    wanted += [(classes, each) for each in system_classes()]
-    for resource, obj in wanted:
-        try:
-            await api.store.get(Key(resource.storage_name, "", obj["metadata"]["name"]))
-        except NotFoundError:
-            await _ensure_one(api, resource, obj, write)
-
-
-async def _ensure_one(api: Api, resource: Resource, obj: Object, write: WriteOptions) -> None:
     try:
-        await writing.create(resource, api.store, "", obj, write)
+        await writing.create(resource, api.store, obj["metadata"].get("namespace", ""), obj, write)
     except StatusError as refused:
         # Another replica that starts at the same time may come first.
         if refused.reason != "AlreadyExists":
             raise
+
+
+async def _exists(api: Api, resource: Resource, obj: Object) -> bool:
+    metadata = obj["metadata"]
+    try:
+        await api.store.get(Key(resource.storage_name, metadata.get("namespace", ""), metadata["name"]))
+    except NotFoundError:
+        return False
+    return True

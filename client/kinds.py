@@ -29,6 +29,7 @@ VIRTUAL_MACHINE = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines",
 VIRTUAL_MACHINE_INSTANCE = Kind(
     "kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", namespaced=True
 )
+KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", namespaced=True)
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NODE = Kind("", "v1", "Node", "nodes", namespaced=False)
 SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from client.api import Client
+from client.configuration import LiveConfiguration
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kinds import Kind
@@ -16,5 +17,6 @@ class Context:
 
     client: Client
     informers: Mapping[Kind, Informer]
+    configuration: LiveConfiguration
     events: EventRecorder
     now: Callable[[], datetime]

@@ -9,14 +9,25 @@ from pathlib import Path
 import structlog
 
 from client.api import Client
+from client.configuration import LiveConfiguration
 from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import LEASE, NAMESPACE, NODE, RESOURCE_QUOTA, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Kind
+from client.kinds import (
+    KUBEVIRT,
+    LEASE,
+    NAMESPACE,
+    NODE,
+    RESOURCE_QUOTA,
+    VIRTUAL_MACHINE,
+    VIRTUAL_MACHINE_INSTANCE,
+    Kind,
+)
 from client.leader import LeaderElector
 from client.running import until
 from client.store import key_of
 from controllers.context import Context
 from controllers.garbagecollector.controller import GarbageCollector
+from controllers.kubevirt.controller import KubeVirtController
 from controllers.monitors import BY_OWNER, Monitors, owner_uids
 from controllers.namespace.controller import NamespaceController
 from controllers.namespacedefaults.controller import namespace_defaults
@@ -71,8 +82,15 @@ async def _elected(client: Client, options: Options, began: asyncio.Event) -> No
 
 async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     events = EventRecorder(client, COMPONENT)
-    context = Context(client=client, informers=_informers(client, options), events=events, now=utc_now)
-    controllers = [VirtualMachineController(context), Scheduler(context), NodeLifecycleController(context)]
+    informers = _informers(client, options)
+    configuration = LiveConfiguration(informers[KUBEVIRT])
+    context = Context(client=client, informers=informers, configuration=configuration, events=events, now=utc_now)
+    controllers = [
+        VirtualMachineController(context),
+        Scheduler(context),
+        NodeLifecycleController(context),
+        KubeVirtController(context),
+    ]
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
@@ -100,6 +118,7 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
             client, VIRTUAL_MACHINE_INSTANCE, indexers={**owner, BY_NODE: lambda instance: [node_of(instance)]}
         ),
         NODE: Informer(client, NODE, indexers=owner),
+        KUBEVIRT: Informer(client, KUBEVIRT, indexers=owner),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
     }
     if options.core_controllers:

@@ -10,11 +10,11 @@ from xml.etree import ElementTree as ET
 import structlog
 
 from client.api import Client
+from client.configuration import LiveConfiguration
 from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import VIRTUAL_MACHINE_INSTANCE
+from client.kinds import KUBEVIRT, VIRTUAL_MACHINE_INSTANCE
 from client.running import until
-from kube.objects import Object
 from nodeagent.domain.facts import HostFacts
 from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
@@ -74,14 +74,29 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
     kvm = await _use_kvm(options)
     host = await read_host()
     await hypervisor.connected.wait()
-    registration = Registration(client, options.node_name, host, hypervisor, kvm=kvm)
-    node = await registration.register()
+    capabilities = await hypervisor.capabilities()
+    workspaces = await _workspaces(options, qemu_user(capabilities))
+    network = PodNetwork(hypervisor, suffix=_suffix(options.directory), mode=Mode(options.network))
+    await network.open()
+    kubevirts = Informer(client, KUBEVIRT)
+    configuration = LiveConfiguration(kubevirts)
+    registration = Registration(client, options.node_name, host, hypervisor, configuration, kvm=kvm)
     events = EventRecorder(client, COMPONENT, host=options.node_name)
     bound = f"status.nodeName={options.node_name}"
     instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
-    controller = InstanceController(client, instances, events, await _node(options, hypervisor, node, kvm=kvm))
     async with asyncio.TaskGroup() as group:
         group.create_task(hypervisor.failed(), name="hypervisor")
+        group.create_task(kubevirts.run(), name="informer-kubevirts")
+        await configuration.known()
+        own = await registration.register()
+        node = Node(
+            host=HostFacts(arch=_architecture(capabilities), kvm=kvm, node=own["metadata"]["uid"]),
+            configuration=configuration,
+            hypervisor=hypervisor,
+            workspaces=workspaces,
+            network=network,
+        )
+        controller = InstanceController(client, instances, events, node)
         group.create_task(events.run(), name="events")
         group.create_task(registration.run(), name="registration")
         group.create_task(instances.run(), name="informer")
@@ -91,20 +106,15 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
         ready.set()
 
 
-async def _node(options: Options, hypervisor: Hypervisor, node: Object, *, kvm: bool) -> Node:
-    """Make this node fit for guests, and return what works on it."""
-    capabilities = await hypervisor.capabilities()
-    user = qemu_user(capabilities)
+async def _workspaces(options: Options, user: int | None) -> Workspaces:
+    """Make the directories of guests, which run as ``user``."""
     guests = options.directory / "guests"
     images = ImageStore(options.images, options.image_directories, insecure_registries=options.insecure_registries)
     await images.discard_unfinished()
     volumes = Volumes(guests, images, options.host_disk_directories)
     workspaces = Workspaces(guests, volumes, images.unpacked, user)
     await workspaces.open()
-    network = PodNetwork(hypervisor, suffix=_suffix(options.directory), mode=Mode(options.network))
-    await network.open()
-    facts = HostFacts(arch=_architecture(capabilities), kvm=kvm, node=node["metadata"]["uid"])
-    return Node(host=facts, hypervisor=hypervisor, workspaces=workspaces, network=network)
+    return workspaces
 
 
 async def _use_kvm(options: Options) -> bool:

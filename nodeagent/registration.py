@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 
 from client.api import ApiError, Client
+from client.configuration import LiveConfiguration
 from client.kinds import LEASE, NODE
 from kube import quantity
 from kube.conditions import set_condition
@@ -34,11 +35,22 @@ log = structlog.get_logger(__name__)
 class Registration:
     """Keeps the Node and its Lease."""
 
-    def __init__(self, client: Client, name: str, host: Host, hypervisor: Hypervisor, *, kvm: bool) -> None:
+    def __init__(
+        self,
+        client: Client,
+        name: str,
+        host: Host,
+        hypervisor: Hypervisor,
+        configuration: LiveConfiguration,
+        *,
+        kvm: bool,
+    ) -> None:
+        """``kvm`` says whether that works here; the configuration may forbid it all the same."""
         self._client = client
         self._name = name
         self._host = host
         self._hypervisor = hypervisor
+        self._configuration = configuration
         self._kvm = kvm
 
     async def register(self) -> Object:
@@ -102,11 +114,12 @@ class Registration:
 
     def _labels(self) -> dict[str, str]:
         """Return the labels that are the agent's to decide; whether the node is schedulable is not."""
+        kvm = self._kvm and not self._configuration.now.use_emulation
         return {
             "kubernetes.io/hostname": self._name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": self._host.architecture,
-            ACCELERATION_LABEL: "kvm" if self._kvm else "emulation",
+            ACCELERATION_LABEL: "kvm" if kvm else "emulation",
         }
 
     def _metadata_patch(self, node: Object) -> Object | None:

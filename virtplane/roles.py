@@ -41,6 +41,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         client_ca=pki.authority,
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
+        initial_configuration=settings.initial_configuration == "on",
         data_volumes=settings.data_volumes == "on",
     )
     try:

@@ -172,6 +172,11 @@ class Settings:
     audit_policy: str = _setting(
         "", "an audit.k8s.io/v1 Policy that says how much of what; empty for all metadata but heartbeats", _path
     )
+    initial_configuration: str = _setting(
+        "on",
+        "on: a new database begins with a KubeVirt object for a single host; off: somebody applies one",
+        _one_of("on", "off"),
+    )
     data_volumes: str = _setting(
         "on",
         "on: DataVolumes and DataSources are served here; off: CDI, the containerized data importer, serves them",

@@ -31,6 +31,7 @@ from apiserver.resources import (
     virtualmachinesnapshotcontent,
 )
 from apiserver.resources.cluster import Cluster
+from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
@@ -64,6 +65,7 @@ _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
 )
 """Kinds of the containerized data importer, which serves them itself where it is installed."""
 _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
+    kubevirt.resource,
     virtualmachine.resource,
     virtualmachineinstance.resource,
     virtualmachinesnapshot.resource,

@@ -1,10 +1,12 @@
 """A VMI as a domain: puts the elements together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from kube.configuration import Configuration
 from nodeagent.domain.channel import guest_agent_channel
 from nodeagent.domain.clock import clock
 from nodeagent.domain.controller import controllers
@@ -36,6 +38,7 @@ def domain_xml(
     vmi: dict[str, Any],
     *,
     host: HostFacts,
+    configuration: Configuration,
     volumes: PreparedVolumes,
     attached: Mapping[str, Attached],
     runtime: Path,
@@ -45,6 +48,7 @@ def domain_xml(
     Args:
         vmi: A VirtualMachineInstance of kubevirt.io/v1 with its defaults.
         host: The node.
+        configuration: How the system is configured.
         volumes: What the VMI's volumes became.
         attached: How each interface that is not absent is connected, by its name.
         runtime: A directory of this guest's that QEMU may write to: ``serial.log``, ``vnc.sock`` and ``nvram.fd``.
@@ -53,6 +57,8 @@ def domain_xml(
         UnsupportedError: The VMI asks for what this node cannot provide.
     """
     spec, domain = vmi["spec"], vmi["spec"]["domain"]
+    if configuration.use_emulation:
+        host = replace(host, kvm=False)
     refuse_what_xml_cannot_hold(domain, "domain")
     name = vmi["metadata"]["name"]
     namespace = vmi["metadata"]["namespace"]
@@ -65,21 +71,36 @@ def domain_xml(
         metadata(Identity(namespace, name, vmi["metadata"]["uid"], host.node)),
         memory(domain),
         vcpu(topology(domain)),
-        operating_system(spec, machine=board, kernel=volumes.kernel, nvram=runtime / "nvram.fd"),
-        sysinfo(domain, uuid),
+        operating_system(
+            spec,
+            machine=board,
+            firmware=_firmware(board, configuration),
+            kernel=volumes.kernel,
+            nvram=runtime / "nvram.fd",
+        ),
+        sysinfo(domain, uuid, configuration.smbios),
         features(domain, machine=board, host=host),
         cpu(domain, host),
         clock(domain, host),
         *lifecycle(spec, board),
-        _devices(vmi, board, volumes, attached, runtime),
+        _devices(vmi, board, configuration, volumes, attached, runtime),
         type="kvm" if host.kvm else "qemu",
     )
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"
 
 
+def _firmware(board: Machine, configuration: Configuration) -> str | None:
+    return configuration.ovmf_path("amd64" if board.is_x86 else "arm64")
+
+
 def _devices(
-    vmi: dict[str, Any], board: Machine, volumes: PreparedVolumes, attached: Mapping[str, Attached], runtime: Path
+    vmi: dict[str, Any],
+    board: Machine,
+    configuration: Configuration,
+    volumes: PreparedVolumes,
+    attached: Mapping[str, Attached],
+    runtime: Path,
 ) -> ET.Element:
     domain = vmi["spec"]["domain"]
     spec = section(domain, "devices")
@@ -88,14 +109,14 @@ def _devices(
     possible = (
         *disks(spec, volumes, machine=board, vcpus=vcpus),
         *interfaces(spec, attached, machine=board, vcpus=vcpus, owner=owner),
-        *serial(spec, runtime / "serial.log"),
+        *serial(spec, runtime / "serial.log", configuration),
         guest_agent_channel(),
         *inputs(spec, board),
         graphics(spec, runtime / "vnc.sock"),
         video(spec, machine=board, efi=is_efi(domain)),
         sound(spec, board),
         watchdog(spec, board),
-        memballoon(spec, board),
+        memballoon(spec, board, configuration),
         rng(spec, board),
     )
     present = [device for device in possible if device is not None]

@@ -3,14 +3,19 @@
 from typing import Any
 from xml.etree.ElementTree import Element
 
-from nodeagent.domain.element import element
+from kube.configuration import Configuration
+from nodeagent.domain.element import element, on_off
 from nodeagent.domain.machine import Machine
 
-_STATS_SECONDS = 10
 
-
-def memballoon(devices: dict[str, Any], machine: Machine) -> Element:
+def memballoon(devices: dict[str, Any], machine: Machine, configuration: Configuration) -> Element:
     """Return the balloon; ``none`` has to be said, for libvirt adds one where nothing is."""
     if not devices.get("autoattachMemBalloon", True):
         return element("memballoon", model="none")
-    return element("memballoon", element("stats", period=_STATS_SECONDS), model=machine.virtio, freePageReporting="on")
+    seconds = configuration.memory_balloon_seconds
+    return element(
+        "memballoon",
+        element("stats", period=seconds) if seconds else None,
+        model=machine.virtio,
+        freePageReporting=on_off(configuration.reports_free_pages),
+    )

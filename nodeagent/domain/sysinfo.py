@@ -1,5 +1,6 @@
 """``<uuid>`` and ``<sysinfo>``: what the guest reads about its machine by SMBIOS."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 from xml.etree.ElementTree import Element
@@ -8,8 +9,6 @@ from nodeagent.domain.element import element
 from nodeagent.domain.facts import UnsupportedError
 from nodeagent.domain.spec import section
 
-# What KubeVirt's guests see, and what software in them may look for.
-_VENDOR = {"manufacturer": "KubeVirt", "family": "KubeVirt", "product": "None"}
 _CHASSIS = ("manufacturer", "version", "serial", "asset", "sku")
 
 
@@ -27,10 +26,10 @@ def machine_uuid(vmi: dict[str, Any]) -> str:
         raise UnsupportedError("domain.firmware.uuid", message) from error
 
 
-def sysinfo(domain: dict[str, Any], uuid: str) -> Element:
-    """Return ``<sysinfo>``."""
+def sysinfo(domain: dict[str, Any], uuid: str, maker: Mapping[str, str]) -> Element:
+    """Return ``<sysinfo>``; ``maker`` is who made the machine, as software in the guest may look for."""
     serial = section(domain, "firmware").get("serial")
-    system = _VENDOR | {"uuid": uuid} | ({"serial": serial} if serial else {})
+    system = {**maker, "uuid": uuid} | ({"serial": serial} if serial else {})
     given = section(domain, "chassis")
     chassis = {name: given[name] for name in _CHASSIS if given.get(name)}
     return element(

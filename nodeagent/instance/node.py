@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from client.configuration import LiveConfiguration
 from nodeagent.domain.facts import HostFacts
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.instance.workspace import Workspaces
@@ -13,6 +14,7 @@ class Node:
     """What instances are run with on their node."""
 
     host: HostFacts
+    configuration: LiveConfiguration
     hypervisor: Hypervisor
     workspaces: Workspaces
     network: PodNetwork

@@ -75,7 +75,14 @@ class Preparations:
             secrets = await self._secrets(instance)
             volumes, runtime = await self._node.workspaces.prepare(instance, secrets)
             attached = await self._node.network.attach(instance)
-        return domain_xml(instance, host=self._node.host, volumes=volumes, attached=attached, runtime=runtime)
+        return domain_xml(
+            instance,
+            host=self._node.host,
+            configuration=self._node.configuration.now,
+            volumes=volumes,
+            attached=attached,
+            runtime=runtime,
+        )
 
     async def _secrets(self, instance: Object) -> Secrets:
         """Return the Secrets that the instance mentions; a missing one is left out."""

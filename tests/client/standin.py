@@ -22,6 +22,7 @@ Object = dict[str, Any]
 KINDS = (
     kinds.CONFIG_MAP,
     kinds.EVENT,
+    kinds.KUBEVIRT,
     kinds.LEASE,
     kinds.NAMESPACE,
     kinds.NODE,

@@ -10,12 +10,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from client.api import Client
 from client.informer import Informer
-from client.kinds import EVENT, NODE, SECRET, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import EVENT, KUBEVIRT, NODE, SECRET, VIRTUAL_MACHINE_INSTANCE
 from kube.conditions import get_condition
 from nodeagent.agent import Options, run
 from nodeagent.hypervisor.gateway import Hypervisor
@@ -387,3 +388,24 @@ async def test_failures_that_differ_each_time_are_not_tried_again_at_once(host: 
         await host.delete("failing")
     finally:
         registry.close()
+
+
+async def test_a_change_of_the_configuration_shows_in_the_next_guest(host: Host) -> None:
+    await host.start()
+    said = {"smbios": {"manufacturer": "Example Ltd"}, "developerConfiguration": {"useEmulation": True}}
+    metadata = {"name": "kubevirt", "namespace": "virtplane"}
+    await host.bind("before", terminationGracePeriodSeconds=0)
+    await host.until_phase("before", "Running")
+    await host.client.create(KUBEVIRT, {"metadata": metadata, "spec": {"configuration": said}})
+    await host.bind("after", terminationGracePeriodSeconds=0)
+    await host.until_phase("after", "Running")
+    assert [_maker(host, name) for name in ("before", "after")] == ["KubeVirt", "Example Ltd"]
+    for name in ("before", "after"):
+        await host.delete(name)
+
+
+def _maker(host: Host, name: str) -> str | None:
+    """Who made the machine, as libvirt has it in the definition that it keeps."""
+    definition = next(host.libvirt.directory.rglob(f"qemu/default_{name}.xml"))
+    root = ET.fromstring(definition.read_text())  # noqa: S314 - written by libvirt itself
+    return root.findtext("sysinfo/system/entry[@name='manufacturer']")

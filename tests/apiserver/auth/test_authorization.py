@@ -60,6 +60,11 @@ TABLE = [
     (NODE, "POST", "/api/v1/namespaces/default/events", True),
     (NODE, "GET", "/api/v1/namespaces/default/events", False),
     (NODE, "DELETE", "/api/v1/namespaces/default/events/x", False),
+    (NODE, "GET", "/apis/kubevirt.io/v1/kubevirts", True),
+    (NODE, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt", False),
+    (NODE, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt/status", False),
+    (CONTROLLERS, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt", True),
+    (CONTROLLERS, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt/status", True),
     (CONTROLLERS, "PATCH", f"{VMIS}/any/status", True),
     (CONTROLLERS, "PATCH", VMIS.replace("instances", "s") + "/any/status", True),
 ]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from kube.configuration import Configuration
 from nodeagent.domain.build import domain_xml
 from nodeagent.domain.facts import HostFacts
 from nodeagent.domain.interface import Attached, NetworkAttachment
@@ -18,6 +19,7 @@ ARM = replace(KVM, arch="aarch64")
 UID = "0b7b9a1e-7c1d-4f0e-9b3e-0d3a3a6c2f11"
 FIRMWARE_UUID = "5d307ca9-b3ef-428c-8861-06e72d69f223"
 RUNTIME = Path("/var/lib/virtplane/run")
+DEFAULTS = Configuration()
 NETWORK = NetworkAttachment("virtplane")
 
 
@@ -45,6 +47,7 @@ def xml_of(
     instance: dict[str, Any],
     host: HostFacts = KVM,
     *,
+    configuration: Configuration = DEFAULTS,
     volumes: PreparedVolumes | None = None,
     attached: Attached = NETWORK,
 ) -> str:
@@ -53,6 +56,7 @@ def xml_of(
     return domain_xml(
         instance,
         host=host,
+        configuration=configuration,
         volumes=volumes or prepare(instance),
         attached={interface["name"]: attached for interface in interfaces},
         runtime=RUNTIME,
