@@ -13,6 +13,7 @@ from apiserver.resources import (
     eventsk8s,
     lease,
     limitrange,
+    migrationpolicy,
     namespace,
     node,
     persistentvolume,
@@ -32,6 +33,7 @@ from apiserver.resources import (
 )
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirt import definition as kubevirt
+from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
@@ -58,6 +60,10 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     priorityclass.resource,
     storageclass.resource,
     virtualmachinesnapshotcontent.resource,
+    instancetypes.namespaced,
+    instancetypes.cluster,
+    preferences.namespaced,
+    preferences.cluster,
 )
 _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
     datavolume.resource,
@@ -73,6 +79,7 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     virtualmachineclone.resource,
     virtualmachineexport.resource,
     virtualmachinepool.resource,
+    migrationpolicy.resource,
 )
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 

@@ -31,15 +31,19 @@ def immutable(new: Object, old: Object, fields: Iterable[str], path: str = "") -
 def amounts(found: Mapping[str, Any], path: str, *, whole: bool = False) -> Iterator[FieldError]:
     """Yield an error for every amount that is no quantity, is negative or, where it must be ``whole``, is not."""
     for name, text in found.items():
-        try:
-            amount = parse(text)
-        except QuantityError as problem:
-            yield FieldError.invalid(f"{path}[{name}]", text, str(problem))
-            continue
-        if amount < 0:
-            yield FieldError.invalid(f"{path}[{name}]", text, "must be greater than or equal to 0")
-        elif whole and amount != amount.to_integral_value():
+        wrong = list(quantity_errors(text, f"{path}[{name}]"))
+        yield from wrong
+        if whole and not wrong and (amount := parse(text)) != amount.to_integral_value():
             yield FieldError.invalid(f"{path}[{name}]", text, "must be an integer")
+
+
+def quantity_errors(text: Any, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``text`` is a quantity that is not negative."""
+    try:
+        if parse(text) < 0:
+            yield FieldError.invalid(path, text, "must be greater than or equal to 0")
+    except QuantityError as problem:
+        yield FieldError.invalid(path, text, str(problem))
 
 
 def resource_names(found: Iterable[str], path: str, standard: frozenset[str]) -> Iterator[FieldError]:

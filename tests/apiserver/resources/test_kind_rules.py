@@ -26,6 +26,10 @@ IMAGE = {"url": "docker://a"}
 SNAPSHOT, RESTORE = "VirtualMachineSnapshot", "VirtualMachineRestore"
 CLONE, EXPORT = "VirtualMachineClone", "VirtualMachineExport"
 POOL, MACHINE = "VirtualMachinePool", "spec.virtualMachineTemplate"
+SIZE_KIND, CLUSTER_SIZE = "VirtualMachineInstancetype", "VirtualMachineClusterInstancetype"
+PREFERENCE, CLUSTER_PREFERENCE = "VirtualMachinePreference", "VirtualMachineClusterPreference"
+POLICY, OPTIONS = "MigrationPolicy", "spec.experimental"
+TOPOLOGY = "spec.cpu"
 SIZE = "spec.storage.resources.requests.storage"
 
 CASES: list[tuple[str, Object, str, str, str]] = [
@@ -229,6 +233,52 @@ CASES: list[tuple[str, Object, str, str, str]] = [
         INVALID,
         "at least 1Mi",
     ),
+    (SIZE_KIND, {"spec.memory.guest": "much"}, "spec.memory.guest", INVALID, "not a quantity"),
+    (CLUSTER_SIZE, {"spec.memory.maxGuest": "-1Gi"}, "spec.memory.maxGuest", INVALID, "greater than or equal to 0"),
+    (
+        CLUSTER_SIZE,
+        {"spec.memory.hugepages": {"pageSize": "2Mi"}},
+        "spec.memory.overcommitPercent",
+        INVALID,
+        "remove either",
+    ),
+    (
+        PREFERENCE,
+        {f"{TOPOLOGY}.preferredCPUTopology": "towers"},
+        f"{TOPOLOGY}.preferredCPUTopology",
+        UNSUPPORTED,
+        "any",
+    ),
+    (
+        CLUSTER_PREFERENCE,
+        {f"{TOPOLOGY}.spreadOptions.across": "Towers"},
+        f"{TOPOLOGY}.spreadOptions.across",
+        UNSUPPORTED,
+        "SocketsCores",
+    ),
+    (
+        CLUSTER_PREFERENCE,
+        {f"{TOPOLOGY}.spreadOptions.ratio": 4},
+        f"{TOPOLOGY}.spreadOptions.ratio",
+        INVALID,
+        "2 threads",
+    ),
+    (
+        PREFERENCE,
+        {
+            TOPOLOGY: {"preferredCPUTopology": "preferSpread", "spreadOptions": {"across": "CoresThreads"}},
+            "spec.preferSpreadSocketToCoreRatio": 3,
+        },
+        f"{TOPOLOGY}.spreadOptions.ratio",
+        INVALID,
+        "2 threads",
+    ),
+    (PREFERENCE, {"spec.requirements.memory.guest": ""}, "spec.requirements.memory.guest", INVALID, "not a quantity"),
+    (POLICY, {"spec.completionTimeoutPerGiB": -1}, "spec.completionTimeoutPerGiB", INVALID, "not be negative"),
+    (POLICY, {"spec.bandwidthPerMigration": "-1Mi"}, "spec.bandwidthPerMigration", INVALID, "or equal to 0"),
+    (POLICY, {"spec.maxDowntimeMs": 500}, "spec.maxDowntimeMs", FORBIDDEN, "MigrationStallDetection"),
+    (POLICY, {f"{OPTIONS}.stallDetector": {}}, f"{OPTIONS}.stallDetector", FORBIDDEN, "MigrationStallDetection"),
+    (POLICY, {f"{OPTIONS}.downtimeTuning": {}}, f"{OPTIONS}.downtimeTuning", FORBIDDEN, "MigrationDowntimeTuning"),
 ]
 
 
@@ -393,3 +443,72 @@ def test_what_a_pools_machines_should_no_longer_use_is_warned_of() -> None:
     power = {f"{MACHINE}.spec.runStrategy": ABSENT, f"{MACHINE}.spec.running": True}
     (warning,) = KINDS[POOL].strategy.warnings(edited(POOL, power))
     assert warning.startswith(f"{MACHINE}.spec.running is deprecated")
+
+
+WARNED: list[tuple[str, Object, str]] = [
+    (SIZE_KIND, {"spec.launchSecurity": {"sev": {}}}, "spec.launchSecurity is deprecated"),
+    (PREFERENCE, {f"{TOPOLOGY}.preferredCPUTopology": "preferCores"}, "use cores"),
+    (PREFERENCE, {"spec.firmware": {"preferredUseEfi": True}}, "use spec.firmware.preferredEfi"),
+    (PREFERENCE, {"spec.firmware": {"preferredUseSecureBoot": True}}, "use spec.firmware.preferredEfi"),
+    (PREFERENCE, {"spec.preferSpreadSocketToCoreRatio": 3}, "use spec.cpu.spreadOptions.ratio"),
+]
+
+
+@pytest.mark.parametrize(("kind", "edits", "text"), WARNED)
+def test_what_is_deprecated_is_accepted_with_a_warning(kind: str, edits: Object, text: str) -> None:
+    strategy = KINDS[kind].strategy
+    assert list(strategy.warnings(edited(kind, {}))) == []
+    obj = edited(kind, edits)
+    assert list(strategy.validate(obj, USER)) == []
+    (warning,) = strategy.warnings(obj)
+    assert text in warning
+
+
+ALL_GATES = ["MigrationStallDetection", "MigrationDowntimeTuning"]
+FACTORS = [
+    ("ewmaAlpha", "0", "at least 0.001 and at most 1"),
+    ("ewmaAlpha", "1100m", "at least 0.001 and at most 1"),
+    ("ewmaAlpha", "0.0005", "three decimals"),
+    ("precopyPossibleFactor", "0.9", "at least 1"),
+    ("patienceWindowDecayFactor", "2", "at least 0 and at most 1"),
+    ("completionTimeoutFactor", "-1", "greater than or equal to 0"),
+    ("completionTimeoutFactor", "twice", "not a quantity"),
+]
+
+
+def with_gates(kind: str, gates: list[str]) -> Any:
+    stored = configured(developerConfiguration={"featureGates": gates}).stored
+    return {each.kind: each for each in resources(CATALOGUE, stored)}[kind].strategy
+
+
+@pytest.mark.parametrize(("field", "value", "message"), FACTORS)
+def test_a_factor_of_the_stall_detector_is_in_its_range(field: str, value: str, message: str) -> None:
+    strategy = with_gates(POLICY, ALL_GATES)
+    (error,) = strategy.validate(edited(POLICY, {f"{OPTIONS}.stallDetector": {field: value}}), USER)
+    assert (error.field, error.reason) == (f"{OPTIONS}.stallDetector.{field}", INVALID)
+    assert message in error.message
+
+
+@pytest.mark.parametrize("value", ["1", "0.125", "1e0"])
+def test_a_factor_with_up_to_three_decimals_is_fine(value: str) -> None:
+    policy = edited(POLICY, {f"{OPTIONS}.stallDetector": {"ewmaAlpha": value, "completionTimeoutFactor": "1e200"}})
+    assert list(with_gates(POLICY, ALL_GATES).validate(policy, USER)) == []
+
+
+def test_detecting_stalls_and_tuning_the_downtime_exclude_each_other() -> None:
+    both = edited(POLICY, {f"{OPTIONS}.stallDetector": {}, f"{OPTIONS}.downtimeTuning": {}})
+    assert [each.field for each in with_gates(POLICY, ALL_GATES).validate(both, USER)] == [OPTIONS]
+
+
+@pytest.mark.parametrize("gate", ALL_GATES)
+def test_either_gate_lets_the_downtime_be_chosen(gate: str) -> None:
+    assert list(with_gates(POLICY, [gate]).validate(edited(POLICY, {"spec.maxDowntimeMs": 500}), USER)) == []
+
+
+def test_what_was_behind_a_gate_that_is_off_by_now_may_stay_but_not_change() -> None:
+    old = edited(POLICY, {"spec.maxDowntimeMs": 500, f"{OPTIONS}.downtimeTuning": {"steps": 3}})
+    strategy = KINDS[POLICY].strategy
+    assert list(strategy.validate_update(old, old, USER)) == []
+    new = edited(POLICY, {"spec.maxDowntimeMs": 600, f"{OPTIONS}.downtimeTuning": {"steps": 4}})
+    found = [each.field for each in strategy.validate_update(new, old, USER)]
+    assert found == ["spec.maxDowntimeMs", f"{OPTIONS}.downtimeTuning"]
