@@ -4,8 +4,9 @@ from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirtio import GROUP, versions
-from apiserver.resources.virtualmachine import v1alpha1, v1beta1
+from apiserver.resources.virtualmachine import v1alpha1
 from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
+from apiserver.resources.virtualmachineinstance.conversions import conversions
 
 KIND = "VirtualMachine"
 COLUMNS = (
@@ -13,7 +14,7 @@ COLUMNS = (
     Column(name="Status", json_path=".status.printableStatus"),
     Column(name="Ready", json_path=".status.conditions[?(@.type=='Ready')].status"),
 )
-_CONVERSIONS = {"v1beta1": v1beta1.CONVERSION, "v1alpha1": v1alpha1.CONVERSION}
+_CONVERSIONS = {**conversions("template", "spec"), "v1alpha1": v1alpha1.CONVERSION}
 
 
 def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:

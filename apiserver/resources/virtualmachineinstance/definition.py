@@ -4,7 +4,7 @@ from apiserver.machinery.resource import Column, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirtio import GROUP, versions
-from apiserver.resources.virtualmachineinstance import v1alpha1, v1beta1
+from apiserver.resources.virtualmachineinstance.conversions import conversions
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 
 KIND = "VirtualMachineInstance"
@@ -17,7 +17,6 @@ COLUMNS = (
     Column(name="Live-Migratable", json_path=".status.conditions[?(@.type=='LiveMigratable')].status", priority=1),
     Column(name="Paused", json_path=".status.conditions[?(@.type=='Paused')].status", priority=1),
 )
-_CONVERSIONS = {"v1beta1": v1beta1.CONVERSION, "v1alpha1": v1alpha1.CONVERSION}
 
 
 def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
@@ -30,7 +29,7 @@ def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
         short_names=("vmi", "vmis"),
         categories=("all",),
         namespaced=True,
-        versions=versions(catalogue, KIND, COLUMNS, _CONVERSIONS),
+        versions=versions(catalogue, KIND, COLUMNS, conversions()),
         strategy=VirtualMachineInstanceStrategy(cluster),
         has_status=True,
         has_generation=True,

@@ -9,10 +9,8 @@ from typing import Any
 
 import orjson
 
-from apiserver.machinery.conversion import Lossless
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.bindings import interfaces_from_hub, interfaces_to_hub
-from apiserver.resources.virtualmachineinstance.v1beta1 import settle
 from kube.quantity import QuantityError, parse
 
 DISK_NAMES = "virtplane.io/v1alpha1-disk-names"
@@ -107,16 +105,3 @@ def _without(owner: Object, key: str) -> Object:
 
 def _renamed(owner: Object, key: str, new: str) -> Object:
     return {new if each == key else each: value for each, value in owner.items()}
-
-
-class _Spoke:
-    def to_hub(self, old: Object) -> Object:
-        metadata, spec = to_hub(old, old["spec"])
-        return {**old, "apiVersion": "kubevirt.io/v1", "metadata": metadata, "spec": spec}
-
-    def from_hub(self, hub: Object) -> Object:
-        metadata, spec = from_hub(hub, hub["spec"])
-        return {**hub, "apiVersion": "kubevirt.io/v1alpha1", "metadata": metadata, "spec": spec}
-
-
-CONVERSION = Lossless("v1alpha1", _Spoke(), settle)

@@ -4,20 +4,22 @@ from typing import Any
 
 import pytest
 
-from apiserver.resources.virtualmachine import v1alpha1 as machine_v1alpha1
-from apiserver.resources.virtualmachine import v1beta1 as machine_v1beta1
-from apiserver.resources.virtualmachineinstance import v1alpha1 as instance_v1alpha1
-from apiserver.resources.virtualmachineinstance import v1beta1 as instance_v1beta1
+from apiserver.machinery.resource import Conversion
+from apiserver.resources import resources
+from apiserver.resources.virtualmachineinstance.v1alpha1 import DISK_NAMES
+from tests.apiserver.resources.generated import CATALOGUE
+from tests.apiserver.resources.surroundings import Remembered
 
-MACHINE, INSTANCE = "VirtualMachine", "VirtualMachineInstance"
-CONVERSIONS = {
-    (MACHINE, "v1alpha1"): machine_v1alpha1.CONVERSION,
-    (MACHINE, "v1beta1"): machine_v1beta1.CONVERSION,
-    (INSTANCE, "v1alpha1"): instance_v1alpha1.CONVERSION,
-    (INSTANCE, "v1beta1"): instance_v1beta1.CONVERSION,
-}
+MACHINE, INSTANCE, MIGRATION = "VirtualMachine", "VirtualMachineInstance", "VirtualMachineInstanceMigration"
+SERVED = {resource.kind: resource for resource in resources(CATALOGUE, Remembered())}
 
 Object = dict[str, Any]
+
+
+def conversion_of(kind: str, version: str) -> Conversion:
+    found = SERVED[kind].version(version).conversion
+    assert found is not None
+    return found
 
 
 def guest(obj: Object) -> Object:
@@ -51,7 +53,7 @@ POWER = [
 def test_v1alpha1_shows_every_run_strategy_as_running_and_can_switch_it(
     power: Object, shown: bool, switched: Object
 ) -> None:
-    conversion = machine_v1alpha1.CONVERSION
+    conversion = conversion_of(MACHINE, "v1alpha1")
     old = conversion.from_hub(machine(**power))
     assert old["spec"]["running"] is shown
     assert "runStrategy" not in old["spec"]
@@ -76,9 +78,9 @@ MEMORY = [
 def test_v1alpha1_says_memory_as_value_and_unit(guest_memory: Any, value: int, unit: str) -> None:
     hub = machine(runStrategy="Always")
     guest(hub)["domain"]["memory"] = {"guest": guest_memory}
-    old = machine_v1alpha1.CONVERSION.from_hub(hub)
+    old = conversion_of(MACHINE, "v1alpha1").from_hub(hub)
     assert guest(old)["domain"]["memory"] == {"value": value, "unit": unit}
-    assert machine_v1alpha1.CONVERSION.to_hub(old) == hub
+    assert conversion_of(MACHINE, "v1alpha1").to_hub(old) == hub
 
 
 BINDINGS = [
@@ -96,7 +98,7 @@ BINDINGS = [
 def test_a_binding_is_a_field_in_older_versions_and_can_be_exchanged_there(
     version: str, hub_interface: Object, shown: Object
 ) -> None:
-    conversion = CONVERSIONS[MACHINE, version]
+    conversion = conversion_of(MACHINE, version)
     old = conversion.from_hub(machine(runStrategy="Always", interface=hub_interface))
     (interface,) = guest(old)["domain"]["devices"]["interfaces"]
     assert interface == {"name": "default", **shown}
@@ -105,7 +107,7 @@ def test_a_binding_is_a_field_in_older_versions_and_can_be_exchanged_there(
 
 
 def test_v1alpha1_keeps_the_disk_names_that_differ_from_their_volumes() -> None:
-    conversion = instance_v1alpha1.CONVERSION
+    conversion = conversion_of(INSTANCE, "v1alpha1")
     disks = [{"name": "system", "volumeName": "root"}, {"name": "seed", "volumeName": "seed"}]
     volumes = [{"name": "root", "registryDisk": {"image": "debian"}}, {"name": "seed", "emptyDisk": {"capacity": "1M"}}]
     old = {
@@ -126,7 +128,31 @@ def test_a_scribbled_annotation_of_disk_names_renames_nothing() -> None:
     hub = machine(runStrategy="Always")
     guest(hub)["domain"]["devices"]["disks"] = [{"name": "a"}]
     for text in ("", "[]", '{"a":1}', '{"b":"c"}', "null"):
-        hub["metadata"]["annotations"] = {instance_v1alpha1.DISK_NAMES: text}
-        old = machine_v1alpha1.CONVERSION.from_hub(hub)
+        hub["metadata"]["annotations"] = {DISK_NAMES: text}
+        old = conversion_of(MACHINE, "v1alpha1").from_hub(hub)
         assert guest(old)["domain"]["devices"]["disks"] == [{"name": "a", "volumeName": "a"}]
-        assert machine_v1alpha1.CONVERSION.to_hub(old) == hub
+        assert conversion_of(MACHINE, "v1alpha1").to_hub(old) == hub
+
+
+def test_v1alpha1_selects_the_instance_that_a_migration_names() -> None:
+    conversion = conversion_of(MIGRATION, "v1alpha1")
+    hub: Object = {
+        "apiVersion": "kubevirt.io/v1",
+        "kind": MIGRATION,
+        "metadata": {"name": "m"},
+        "spec": {"vmiName": "a"},
+    }
+    old = conversion.from_hub(hub)
+    assert old["spec"] == {"selector": {"name": "a"}}
+    old["spec"]["selector"]["name"] = "b"
+    assert conversion.to_hub(old) == {**hub, "spec": {"vmiName": "b"}}
+
+
+def test_a_preset_has_the_hardware_of_its_version_if_any() -> None:
+    conversion = conversion_of("VirtualMachineInstancePreset", "v1alpha1")
+    hub: Object = {"apiVersion": "kubevirt.io/v1", "metadata": {"name": "p"}, "spec": {"selector": {}}}
+    assert conversion.from_hub(hub) == {**hub, "apiVersion": "kubevirt.io/v1alpha1"}
+    hub["spec"]["domain"] = {"memory": {"guest": "64Mi"}, "devices": {}}
+    old = conversion.from_hub(hub)
+    assert old["spec"]["domain"]["memory"] == {"value": 64, "unit": "MiB"}
+    assert conversion.to_hub(old) == hub
