@@ -26,17 +26,14 @@ from apiserver.resources import (
     storageclass,
     virtualmachineclone,
     virtualmachineexport,
-    virtualmachineinstancemigration,
-    virtualmachineinstancepreset,
-    virtualmachineinstancereplicaset,
     virtualmachinepool,
     virtualmachinerestore,
     virtualmachinesnapshot,
     virtualmachinesnapshotcontent,
 )
 from apiserver.resources.cluster import Cluster
-from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.instancetype import instancetypes, preferences
+from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
@@ -63,9 +60,6 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     priorityclass.resource,
     storageclass.resource,
     virtualmachinesnapshotcontent.resource,
-    virtualmachineinstancemigration.resource,
-    virtualmachineinstancepreset.resource,
-    virtualmachineinstancereplicaset.resource,
     instancetypes.namespaced,
     instancetypes.cluster,
     preferences.namespaced,
