@@ -212,9 +212,11 @@ def _writer(resource: Resource, options: WriteOptions) -> Writer:
 
 
 def _manager(resource: Resource, options: WriteOptions) -> FieldManager:
+    of_status = options.subresource == "status"
+    put_back = "spec" if of_status else "status"
     return FieldManager(
         versions=_Versions(resource),
-        only="status" if options.subresource == "status" else None,
-        without=frozenset({"status"}) if resource.has_status else frozenset(),
+        only="status" if of_status and resource.custom else None,
+        without=frozenset({put_back}) if resource.has_status else frozenset(),
         unowned_annotations=CARRIED_PREFIX,
     )

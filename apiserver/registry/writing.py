@@ -259,11 +259,7 @@ def _merged(resource: Resource, draft: Draft, current: Record, options: WriteOpt
         managed = managedfields.updated(resource, current, forms, asked, options)
     _keep_identity(resource, hub, old)
     if options.subresource == "status":
-        hub = {**clone(old), "status": hub.get("status", {})}
-        managedfields.put(hub, managed)
-        resource.strategy.prepare_for_status_update(hub, old, options.caller)
-        admission.judge_change(resource, hub, old, (), options)
-        return hub
+        return _with_new_status(resource, hub, old, managed, options)
     managedfields.put(hub, managed)
     if resource.has_status:
         hub.pop("status", None)
@@ -274,6 +270,24 @@ def _merged(resource: Resource, draft: Draft, current: Record, options: WriteOpt
     if resource.has_generation and hub.get("spec") != old.get("spec"):
         hub["metadata"]["generation"] = old["metadata"].get("generation", 0) + 1
     admission.judge_change(resource, hub, old, resource.strategy.validate_update(hub, old, options.caller), options)
+    return hub
+
+
+def _with_new_status(
+    resource: Resource, asked: Object, old: Object, managed: managedfields.Entries, options: WriteOptions
+) -> Object:
+    """Return the old object with the status that is asked for and, unless it is a custom resource, the metadata too.
+
+    Source: ``customresource/status_strategy.go`` of k8s.io/apiextensions-apiserver puts back all but the status; the
+    status strategies of Kubernetes' own kinds (``k8s.io/kubernetes/pkg/registry/core``) put back the spec.
+    """
+    hub = {**clone(old), "status": asked.get("status", {})}
+    if not resource.custom:
+        hub["metadata"] = asked["metadata"]
+    managedfields.put(hub, managed)
+    resource.strategy.prepare_for_status_update(hub, old, options.caller)
+    found = () if resource.custom else resource.strategy.validate_update(hub, old, options.caller)
+    admission.judge_change(resource, hub, old, found, options)
     return hub
 
 

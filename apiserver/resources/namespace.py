@@ -29,12 +29,16 @@ class NamespaceStrategy(Strategy):
         if FINALIZER not in finalizers:
             finalizers.append(FINALIZER)
         new["status"] = {"phase": "Active"}
-        new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
+        _label(new)
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Put back the finalizers, and the label by which namespaces are selected."""
         new["spec"] = old.get("spec", {})  # none is left once the finalizers were taken away
-        new["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = new["metadata"]["name"]
+        _label(new)
+
+    def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
+        """Put back the label."""
+        _label(new)
 
     def refuses_delete(self, obj: Object) -> str | None:
         """Keep the namespaces that every cluster has."""
@@ -57,6 +61,10 @@ class NamespaceStrategy(Strategy):
             elif name != FINALIZER and "/" not in name:
                 detail = "name is neither a standard finalizer name nor is it fully qualified"
                 yield FieldError.invalid(f"spec.finalizers[{i}]", name, detail)
+
+
+def _label(namespace: Object) -> None:
+    namespace["metadata"].setdefault("labels", {})["kubernetes.io/metadata.name"] = namespace["metadata"]["name"]
 
 
 def resource(catalogue: Catalogue) -> Resource:

@@ -274,10 +274,11 @@ async def test_status_is_applied_through_its_subresource_only(api: Api) -> None:
     )
     assert applied.code == 200
     assert applied.body["status"]["conditions"][0]["status"] == "True"
-    assert "x" not in applied.body["metadata"].get("labels", {})
+    assert applied.body["metadata"]["labels"] == {"x": "1"}
     [entry] = [each for each in applied.body["metadata"]["managedFields"] if each.get("subresource") == "status"]
     assert entry["fieldsV1"] == {
-        "f:status": {"f:conditions": {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}}
+        "f:metadata": {"f:labels": {"f:x": {}}},
+        "f:status": {"f:conditions": {'k:{"type":"Ready"}': {".": {}, "f:status": {}, "f:type": {}}}},
     }
     missing = await apply(api, MACHINE_NODE, "b", "one", body=status, at="/status")
     assert missing.code == 404

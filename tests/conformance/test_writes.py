@@ -6,7 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.conformance.api import CONFIG_MAP, Answer, Api, Kind
+from tests.conformance.api import CONFIG_MAP, NAMESPACE, NODE, Answer, Api, Kind, connected
+from tests.server import NODE as OWN_NODE
+from tests.server import Server
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -184,3 +186,43 @@ async def test_what_only_the_server_sets_stays_as_it_set_it(api: Api, kind: Kind
         kind, "a", {"metadata": {"creationTimestamp": "2001-01-01T00:00:00Z", "selfLink": "/x", "generation": 7}}
     )
     assert answer["metadata"] == created["metadata"]
+
+
+@pytest.mark.parametrize("kind", [NAMESPACE, NODE], ids=lambda kind: kind.kind)
+async def test_a_status_write_of_kubernetes_own_kinds_carries_metadata_and_no_spec(api: Api, kind: Kind) -> None:
+    created = await api.create(kind, "a")
+    changed = {
+        "metadata": {"annotations": {"told": "yes"}},
+        "spec": {"unschedulable": True, "finalizers": []},
+        "status": {"conditions": [{"type": "Told", "status": "True"}]},
+    }
+    answer = await patch(api, kind, "a/status", MERGE_PATCH, changed)
+    assert answer.code == 200, answer.body
+    assert answer.body["metadata"]["annotations"] == {"told": "yes"}
+    assert [each["type"] for each in answer.body["status"]["conditions"]] == ["Told"]
+    assert answer.body.get("spec") == created.get("spec")
+
+
+async def test_a_status_write_of_a_custom_resource_carries_the_status_alone(api: Api) -> None:
+    assert (await api.call("POST", MACHINE.path, machine("a"))).code == 201
+    changed = {"metadata": {"annotations": {"told": "yes"}}, "status": {"printableStatus": "Stopped"}}
+    answer = await patch(api, MACHINE, "a/status", MERGE_PATCH, changed)
+    assert (answer.code, answer.body["status"]) == (200, {"printableStatus": "Stopped"})
+    assert "told" not in answer.body["metadata"].get("annotations", {})
+
+
+async def test_a_namespace_keeps_the_label_of_its_name_whichever_way_it_is_written(api: Api) -> None:
+    created = await api.create(NAMESPACE, "a")
+    for at in ("a", "a/status"):
+        answer = await patch(api, NAMESPACE, at, MERGE_PATCH, {"metadata": {"labels": None}})
+        assert (answer.code, answer.body["metadata"]["labels"]) == (200, created["metadata"]["labels"])
+
+
+async def test_an_agent_does_not_label_its_node_for_others_by_the_status(api: Api, server: Server) -> None:
+    await api.create(NODE, OWN_NODE)
+    label = "node-restriction.kubernetes.io/tenant"
+    async with connected(server, "agent") as session:
+        refused = await patch(
+            Api(session), NODE, f"{OWN_NODE}/status", MERGE_PATCH, {"metadata": {"labels": {label: "a"}}}
+        )
+    assert (refused.code, refused.body["details"]["causes"][0]["field"]) == (422, f"metadata.labels[{label}]")
