@@ -5,28 +5,32 @@ There is no Pod around a guest and no process beside QEMU that is its alone, so 
 
 from decimal import Decimal
 
+from kube.configuration import Configuration
 from kube.objects import Object
 from kube.quantity import amount
 
-CPU_ALLOCATION_RATIO = 10
-"""Virtual CPUs per CPU of a node (KubeVirt's default ``cpuAllocationRatio``)."""
+_DEFAULTS = Configuration()
 Amounts = dict[str, Decimal]
 """How much of which resource: CPUs, bytes, pieces."""
 
 
-def requests(instance: Object) -> Amounts:
+def requests(instance: Object, configuration: Configuration = _DEFAULTS) -> Amounts:
     """Return what the instance is sure to get, of ``cpu`` and ``memory``.
 
-    It is what ``spec.domain.resources.requests`` says. Otherwise it is the guest's memory, and a share of a CPU for
-    each of its own, a whole one where they are dedicated (KubeVirt's rule for its launcher Pods).
+    It is what ``spec.domain.resources.requests`` says. Otherwise it is the guest's memory, less where that may be
+    overcommitted, and a share of a CPU for each of its own, a whole one where they are dedicated (KubeVirt's rules for
+    its launcher Pods).
     """
     domain = instance["spec"].get("domain", {})
     said = domain.get("resources", {}).get("requests", {})
     dedicated = domain.get("cpu", {}).get("dedicatedCpuPlacement")
-    share = cpus(instance) if dedicated else cpus(instance) / CPU_ALLOCATION_RATIO
+    share = cpus(instance) if dedicated else cpus(instance) / configuration.cpu_allocation_ratio
+    # Huge pages are taken whole when the guest starts.
+    huge = "hugepages" in domain.get("memory", {})
+    overcommit = 1 if huge else Decimal(configuration.memory_overcommit) / 100
     return {
         "cpu": amount(said["cpu"]) if "cpu" in said else share,
-        "memory": amount(said["memory"]) if "memory" in said else guest_memory(instance),
+        "memory": amount(said["memory"]) if "memory" in said else guest_memory(instance) / overcommit,
     }
 
 

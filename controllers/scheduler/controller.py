@@ -31,14 +31,16 @@ class Scheduler:
         self._queue: WorkQueue[ObjectKey] = WorkQueue("scheduler", self.reconcile, workers=WORKERS)
         # Bindings being written: no worker may give the same room away twice before the informer knows.
         self._assumed: dict[ObjectKey, tuple[str, Resources]] = {}
-        self._ledger = Ledger()
+        self._configuration = context.configuration.now
+        self._ledger = Ledger(self._configuration)
         self._facts: dict[str, NodeFacts] = {}
-        self._instances.add_handler(self._ledger.change)
         self._instances.add_handler(self._instance_changed)
         self._nodes.add_handler(self._node_changed)
+        context.configuration.add_handler(self._configuration_changed)
 
     async def run(self) -> None:
-        """Schedule until cancelled, once both informers are synced."""
+        """Schedule until cancelled, once instances, nodes and the configuration are known."""
+        await self._context.configuration.known()
         await self._instances.synced.wait()
         await self._nodes.synced.wait()
         await self._queue.run()
@@ -48,7 +50,7 @@ class Scheduler:
         instance = self._instances.get(key.name, key.namespace)
         if instance is None:
             return
-        match decide(instance, list(self._facts.values()), self._used()):
+        match decide(instance, list(self._facts.values()), self._used(), self._configuration):
             case Bind(node):
                 await self._bind(key, instance, node)
             case Unschedulable(message):
@@ -72,7 +74,7 @@ class Scheduler:
         status["phase"] = "Scheduled"
         status["phaseTransitionTimestamps"] = [*status.get("phaseTransitionTimestamps", ()), entered]
         status["conditions"] = remove_condition(status.get("conditions", ()), "PodScheduled")
-        self._assumed[key] = (node, demand(instance))
+        self._assumed[key] = (node, demand(instance, self._configuration))
         try:
             await self._write(instance, status)
         finally:
@@ -99,6 +101,7 @@ class Scheduler:
         self._instances.observe(written)
 
     def _instance_changed(self, old: Object | None, new: Object | None) -> None:
+        self._ledger.change(old, new)
         if new is not None and not node_of(new):
             self._queue.add(key_of(new))
         if old is not None and node_of(old) and (new is None or (is_final(new) and not is_final(old))):
@@ -106,13 +109,25 @@ class Scheduler:
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         # Heartbeats change a node all the time; most change nothing about what fits where.
-        facts = node_facts(new) if new is not None else None
+        facts = node_facts(new, self._configuration) if new is not None else None
         name = ((new or old) or {})["metadata"]["name"]
         if facts == self._facts.get(name):
             return
         self._facts.pop(name, None)
         if facts is not None:
             self._facts[name] = facts
+        self._room_changed()
+
+    def _configuration_changed(self) -> None:
+        new = self._context.configuration.now
+        if new.said == self._configuration.said:
+            return
+        self._configuration = new
+        self._ledger = Ledger(new)
+        for instance in self._instances.all():
+            self._ledger.change(None, instance)
+        nodes = (node_facts(node, new) for node in self._nodes.all())
+        self._facts = {facts.name: facts for facts in nodes}
         self._room_changed()
 
     def _room_changed(self) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from controllers.scheduler.demand import NodeFacts, Resources, demand
 from kube import quantity
+from kube.configuration import Configuration
 from kube.instances import INSTANCE_FINALIZER, is_final, node_of
 from kube.metadata import has_finalizer, is_terminating
 from kube.nodes import SCHEDULABLE_LABEL
@@ -42,7 +43,9 @@ class Release:
 Decision = Nothing | Bind | Unschedulable | Release
 
 
-def decide(instance: Object, nodes: Sequence[NodeFacts], used: Mapping[str, Resources]) -> Decision:
+def decide(
+    instance: Object, nodes: Sequence[NodeFacts], used: Mapping[str, Resources], configuration: Configuration
+) -> Decision:
     """Return what to do; ``used`` is what the instances already bound to each node take of it."""
     if node_of(instance):
         return Nothing()
@@ -50,7 +53,7 @@ def decide(instance: Object, nodes: Sequence[NodeFacts], used: Mapping[str, Reso
         return Release() if has_finalizer(instance, INSTANCE_FINALIZER) else Nothing()
     if is_final(instance):
         return Nothing()
-    wanted = demand(instance)
+    wanted = demand(instance, configuration)
     selector: Mapping[str, str] = instance["spec"].get("nodeSelector", {})
     free = {node.name: node.offer - used.get(node.name, Resources()) for node in nodes}
     lacks = {node.name: lacking(node, selector, wanted, free[node.name]) for node in nodes}
@@ -70,6 +73,7 @@ def lacking(node: NodeFacts, selector: Mapping[str, str], wanted: Resources, fre
         (node.unschedulable, "is cordoned or being deleted"),
         (labels.get(SCHEDULABLE_LABEL) != "true", f"is not labelled {SCHEDULABLE_LABEL}=true"),
         (bool(unmet), f"is not labelled {', '.join(unmet)}"),
+        (wanted.instances > free.instances, "has as many instances as it takes"),
         (wanted.memory > free.memory, _too_little("memory", show_bytes(wanted.memory), show_bytes(free.memory))),
         (wanted.cpu > free.cpu, _too_little("CPU", _plain(wanted.cpu), _plain(free.cpu))),
     )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client.api import Client
-from client.kinds import NAMESPACE, NODE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import KUBEVIRT, NAMESPACE, NODE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from controllers.manager import Options, run
 from controllers.nodelifecycle import decide
 from kube.instances import INSTANCE_FINALIZER
@@ -124,6 +124,19 @@ async def test_an_instance_without_room_says_so_and_is_bound_when_there_is(clust
     await server.put("nodes", larger)
     await server.until(lambda: bound(server))
     assert vmi(server)["status"]["conditions"] == []
+
+
+async def test_a_change_of_the_configuration_makes_room(cluster: tuple[StandIn, Client]) -> None:
+    server, client = cluster
+    big = machine()
+    big["spec"]["template"]["spec"]["domain"]["memory"]["guest"] = "1200Mi"
+    await client.create(VIRTUAL_MACHINE, big)
+    await server.until(lambda: printable(server) == "ErrorUnschedulable")
+    metadata = {"name": "kubevirt", "namespace": "virtplane"}
+    configuration = {"developerConfiguration": {"memoryOvercommit": 150}}
+    about = {"apiVersion": KUBEVIRT.api_version, "kind": KUBEVIRT.kind}
+    await client.create(KUBEVIRT, {**about, "metadata": metadata, "spec": {"configuration": configuration}})
+    await server.until(lambda: bound(server))
 
 
 async def test_an_instance_deleted_before_it_was_bound_goes(cluster: tuple[StandIn, Client]) -> None:

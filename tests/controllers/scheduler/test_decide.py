@@ -9,7 +9,10 @@ from controllers.scheduler.decide import Bind, Nothing, Release, Unschedulable, 
 from controllers.scheduler.demand import Resources, demand, node_facts
 from controllers.scheduler.ledger import Ledger
 from kube import quantity
+from kube.configuration import Configuration
 from tests.controllers.objects import instance, node
+
+DEFAULTS = Configuration()
 
 
 def unbound(memory: str = "64Mi", **spec: Any) -> dict[str, Any]:
@@ -19,8 +22,9 @@ def unbound(memory: str = "64Mi", **spec: Any) -> dict[str, Any]:
     return vmi
 
 
-def placed(vmi: Any, *nodes: Any, used: dict[str, Resources] | None = None) -> Any:
-    return decide(vmi, [node_facts(each) for each in nodes], used or {})
+def placed(vmi: Any, *nodes: Any, used: dict[str, Resources] | None = None, **said: Any) -> Any:
+    configuration = Configuration(said)
+    return decide(vmi, [node_facts(each, configuration) for each in nodes], used or {}, configuration)
 
 
 def not_ready() -> dict[str, Any]:
@@ -38,6 +42,31 @@ def test_it_binds_to_the_node_with_most_room() -> None:
     carried = {"b": Resources(Decimal(0), quantity.parse("1536Mi"))}
     assert placed(unbound(), node("a", memory="1Gi"), node("b", memory="2Gi"), used=carried) == Bind("a")
     assert placed(unbound(), node("b"), node("a")) == Bind("a")
+
+
+def test_a_node_takes_as_many_instances_as_it_and_the_configuration_say() -> None:
+    full = {"a": Resources(instances=Decimal(2))}
+    small = node()
+    small["status"]["allocatable"]["pods"] = "2"
+    refused = Unschedulable("0/1 nodes are available: node a has as many instances as it takes.")
+    assert placed(unbound(), node(), used=full) == Bind("a")
+    assert placed(unbound(), small, used=full) == refused
+    assert placed(unbound(), node(), used=full, virtualMachineInstancesPerNode=2) == refused
+    assert placed(unbound(), small, used=full, virtualMachineInstancesPerNode=3) == refused
+    assert placed(unbound(), node(), used=full, virtualMachineInstancesPerNode=3) == Bind("a")
+
+
+def test_the_configuration_says_how_closely_guests_are_packed() -> None:
+    big = unbound("1200Mi")
+    assert placed(big, node()) == Unschedulable(
+        "0/1 nodes are available: node a has too little memory (1.2Gi needed, 1Gi free)."
+    )
+    assert placed(big, node(), developerConfiguration={"memoryOvercommit": 150}) == Bind("a")
+    wide = unbound(domain={"memory": {}, "cpu": {"cores": 6}})
+    assert placed(wide, node()) == Bind("a")
+    assert placed(wide, node(), developerConfiguration={"cpuAllocationRatio": 2}) == Unschedulable(
+        "0/1 nodes are available: node a has too little CPU (3 needed, 2 free)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,15 +117,15 @@ def test_what_is_deleted_before_it_was_bound_is_released() -> None:
 
 
 def test_demand_is_requests_or_else_guest_memory_and_a_tenth_of_each_cpu() -> None:
-    assert demand({"spec": {"domain": {"memory": {"guest": "1Gi"}, "cpu": {"cores": 4}}}}) == Resources(
-        Decimal("0.4"), Decimal(1024**3)
+    assert demand({"spec": {"domain": {"memory": {"guest": "1Gi"}, "cpu": {"cores": 4}}}}, DEFAULTS) == Resources(
+        Decimal("0.4"), Decimal(1024**3), Decimal(1)
     )
     dedicated = {"cores": 4, "dedicatedCpuPlacement": True}
-    assert demand({"spec": {"domain": {"cpu": dedicated}}}).cpu == 4
+    assert demand({"spec": {"domain": {"cpu": dedicated}}}, DEFAULTS).cpu == 4
     requests = {"memory": "2Gi", "cpu": "500m"}
     asked = {"memory": {"guest": "1Gi"}, "resources": {"requests": requests}}
-    assert demand({"spec": {"domain": asked}}) == Resources(Decimal("0.5"), Decimal(2 * 1024**3))
-    assert demand({"spec": {"domain": {"memory": {"guest": "lots"}}}}).memory == 0
+    assert demand({"spec": {"domain": asked}}, DEFAULTS) == Resources(Decimal("0.5"), Decimal(2 * 1024**3), Decimal(1))
+    assert demand({"spec": {"domain": {"memory": {"guest": "lots"}}}}, DEFAULTS).memory == 0
 
 
 states = st.lists(
@@ -106,14 +135,14 @@ states = st.lists(
 
 @given(states)
 def test_the_ledger_equals_a_count_from_scratch(changes: list[tuple[str, str, str | None]]) -> None:
-    ledger, current = Ledger(), dict[str, Any]()
+    ledger, current = Ledger(DEFAULTS), dict[str, Any]()
     for name, where, phase in changes:
         new = instance(phase, nodeName=where) if phase else None
         ledger.change(current.get(name), new)
         current[name] = new
     for where in ("a", "b"):
         there = [i for i in current.values() if i and i["status"]["nodeName"] == where]
-        running = [demand(i) for i in there if i["status"]["phase"] == "Running"]
+        running = [demand(i, DEFAULTS) for i in there if i["status"]["phase"] == "Running"]
         assert ledger.used(where) == sum(running, Resources())
 
 
