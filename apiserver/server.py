@@ -84,6 +84,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
         api = _api(served, stored, cache)
+        stack.callback(api.workers.close)
         await _ensure(api, configure=options.initial_configuration)
         audit = await stack.enter_async_context(_auditing(options))
         tls = serving_context(options.certificate, options.key, options.client_ca)

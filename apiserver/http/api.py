@@ -1,7 +1,7 @@
 """What the handlers share: the resources served, the store behind them, and who may do what."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -11,6 +11,7 @@ from apiserver.auth.authorization import Authorizer
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.schema import Catalogue
+from apiserver.registry.workers import Workers
 from apiserver.storage.contract import Store
 
 
@@ -24,6 +25,7 @@ class Api:
     catalogue: Catalogue
     authenticator: Authenticator
     authorizer: Authorizer
+    workers: Workers = field(default_factory=Workers)
 
     def resource(self, info: RequestInfo) -> Resource:
         """Return the resource a request names, in a version that is served. Raises 404."""

@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from apiserver.http import protobuf
+from apiserver.http.api import API
 from apiserver.http.negotiation import JSON, YAML
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES, Decoded, from_json, from_yaml
@@ -58,13 +59,14 @@ async def read_configuration(request: web.Request, options: WriteOptions) -> dic
     return _object(decoded.value)
 
 
-def repeated_in_patch(content_type: str, body: bytes, options: WriteOptions) -> list[str]:
+async def repeated_in_patch(content_type: str, body: bytes, options: WriteOptions) -> list[str]:
     """Return what strict decoding says of a patch in JSON; one that is no JSON is for ``apply_patch`` to refuse."""
     prefix = {JSON_PATCH: "json patch ", MERGE_PATCH: "", STRATEGIC_PATCH: ""}.get(content_type)
     if prefix is None or options.field_validation is FieldValidation.IGNORE:
         return []
     with suppress(errors.StatusError):
-        return [f"{prefix}{text}" for text in from_json(body).repeated]
+        decoded = await options.workers.run(len(body), lambda: from_json(body))
+        return [f"{prefix}{text}" for text in decoded.repeated]
     return []
 
 
@@ -79,11 +81,13 @@ async def _decoded(request: web.Request, *, strict: bool) -> Decoded:
     # Without the header it is JSON; aiohttp would call it a stream of octets.
     match request.content_type if hdrs.CONTENT_TYPE in request.headers else JSON:
         case "application/json":
-            return from_json(await read_bytes(request), strict=strict)
+            body = await read_bytes(request)
+            return await request.app[API].workers.run(len(body), lambda: from_json(body, strict=strict))
         case "application/yaml":
             return await asyncio.to_thread(from_yaml, await read_bytes(request))
         case protobuf.MEDIA_TYPE:
-            return Decoded(protobuf.decode(await read_bytes(request)))
+            body = await read_bytes(request)
+            return Decoded(await request.app[API].workers.run(len(body), lambda: protobuf.decode(body)))
         case _:
             raise errors.unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
 

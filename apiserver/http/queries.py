@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from aiohttp import hdrs, web
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http.api import CALLER, INFO
+from apiserver.http.api import API, CALLER, INFO
 from apiserver.machinery import errors
+from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.selectors import (
     FieldRequirement,
@@ -87,7 +89,15 @@ def write_options(
 def request_options(request: web.Request, *, applies: bool = False) -> WriteOptions:
     """Return the options of a request that writes. Raises 422."""
     agent = request.headers.get(hdrs.USER_AGENT, "")
-    return write_options(request[INFO], request.query, request[CALLER], user_agent=agent, applies=applies)
+    options = write_options(request[INFO], request.query, request[CALLER], user_agent=agent, applies=applies)
+    return replace(options, size=_size(request), workers=request.app[API].workers)
+
+
+def _size(request: web.Request) -> int:
+    """Return how long the body is, at most: one that is compressed or of unknown length may be as long as any."""
+    if request.content_length is None or hdrs.CONTENT_ENCODING in request.headers:
+        return MAX_BODY_BYTES
+    return request.content_length
 
 
 def _manager_problems(manager: str, *, applies: bool, force: bool | None) -> Iterator[errors.FieldError]:

@@ -34,7 +34,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
         return _answer(request, resource, record, options)
     body = await bodies.read_bytes(request)
     options = request_options(request)
-    options.repeated.extend(bodies.repeated_in_patch(request.content_type, body, options))
+    options.repeated.extend(await bodies.repeated_in_patch(request.content_type, body, options))
     node = None if resource.custom else scaling.scale_of(resource).kind.hub.schema.root
 
     def patched(current: Object) -> Object:

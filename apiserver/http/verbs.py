@@ -81,7 +81,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
         return await _apply(request, api, resource, info)
     body = await bodies.read_bytes(request)
     options = request_options(request)
-    options.repeated.extend(bodies.repeated_in_patch(request.content_type, body, options))
+    options.repeated.extend(await bodies.repeated_in_patch(request.content_type, body, options))
     node = None if resource.custom else resource.version(info.version).schema.root
 
     def patched(current: Object) -> Object:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from apiserver.machinery.resource import Caller
+from apiserver.registry.workers import Workers
 from apiserver.storage.contract import EVERYTHING, Selection
 
 
@@ -36,6 +37,10 @@ class WriteOptions:
     """What strict decoding says about fields that the body has twice; the reader of the body appends."""
     warnings: list[str] = field(default_factory=list[str])
     """Texts for Warning headers; the registry appends."""
+    size: int = 0
+    """How many bytes the body has, at most."""
+    workers: Workers = field(default_factory=Workers)
+    """Where much is worked on."""
 
 
 class Propagation(StrEnum):

@@ -5,6 +5,7 @@ Source: ``k8s.io/apiserver/pkg/registry/generic/registry`` and Kubernetes' API c
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
@@ -54,6 +55,16 @@ class Draft:
     """The entries to store; None to find them out."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """What an object shall become, in the hub version."""
+
+    hub: Object
+    managed: managedfields.Entries
+    expected: str | None
+    """The resourceVersion that the client thinks the object has."""
+
+
 async def create(resource: Resource, store: Store, namespace: str, obj: Object, options: WriteOptions) -> Record:
     """Store a new object. Raises 400, 409 AlreadyExists, 422."""
     admission.check_identity(resource, obj, options, namespace, None)
@@ -65,9 +76,7 @@ async def create(resource: Resource, store: Store, namespace: str, obj: Object, 
 async def _create(resource: Resource, store: Store, namespace: str, draft: Draft, options: WriteOptions) -> Record:
     obj = draft.obj
     prefix = obj["metadata"].get("generateName") if not obj["metadata"].get("name") else None
-    obj["metadata"].pop("managedFields", None)
-    hub = admission.to_hub(resource, obj, options, None)
-    managed = managedfields.created(resource, obj, options) if draft.managed is None else draft.managed
+    hub, managed = await options.workers.run(options.size, lambda: _admitted(resource, draft, options))
     warnings_before = len(options.warnings)
     for attempt in range(NAME_ATTEMPTS):
         # What follows from the name is found out anew for each.
@@ -82,6 +91,13 @@ async def _create(resource: Resource, store: Store, namespace: str, draft: Draft
             if not prefix or attempt == NAME_ATTEMPTS - 1:
                 raise errors.already_exists(resource.group, resource.plural, key.name) from taken
     raise AssertionError("the loop returns or raises")
+
+
+def _admitted(resource: Resource, draft: Draft, options: WriteOptions) -> tuple[Object, managedfields.Entries]:
+    """Return the hub object and the entries of a new object, before any strategy."""
+    draft.obj["metadata"].pop("managedFields", None)
+    hub = admission.to_hub(resource, draft.obj, options, None)
+    return hub, managedfields.created(resource, draft.obj, options) if draft.managed is None else draft.managed
 
 
 async def _commit_new(resource: Resource, store: Store, key: Key, hub: Object, options: WriteOptions) -> Record:
@@ -207,7 +223,7 @@ async def _change_or_create(  # noqa: PLR0917 - the whole request, and what to d
         except errors.StatusError as missing:
             if missing.code != 404:
                 raise
-        draft = make_first()
+        draft = await options.workers.run(options.size, make_first)
         await may_create(draft.obj)
         try:
             return Written(await _create(resource, store, namespace, draft, options), created=True)
@@ -233,11 +249,10 @@ async def change(
     for _ in range(UPDATE_ATTEMPTS):
         current = await get(resource, store, namespace, name)
         del options.warnings[warnings_before:]
-        draft = make(current)
-        expected = draft.obj["metadata"].get("resourceVersion")
-        if expected and expected != str(current.revision):
-            raise _modified(resource, name)
-        hub = _merged(resource, draft, current, options)
+        size = max(options.size, len(current.body))
+        proposal = await options.workers.run(size, partial(_propose, resource, make, current, options))
+        expected = proposal.expected
+        hub = _merged(resource, proposal, current, options)
         try:
             return await _commit_change(resource, store, current, hub, options)
         except ConflictError as conflict:
@@ -248,15 +263,25 @@ async def change(
     raise _too_busy(resource, name)
 
 
-def _merged(resource: Resource, draft: Draft, current: Record, options: WriteOptions) -> Object:
-    """Return the hub object to store: the request's, with everything it may not change put back."""
-    old, obj = hub_object(current), draft.obj
+def _propose(resource: Resource, make: Callable[[Record], Draft], current: Record, options: WriteOptions) -> _Proposal:
+    """Return what a write wants, in the hub version, before its kind's strategy has seen it."""
+    draft = make(current)
+    obj = draft.obj
+    expected: str | None = obj["metadata"].get("resourceVersion")
+    if expected and expected != str(current.revision):
+        raise _modified(resource, current.key.name)
     asked = obj["metadata"].pop("managedFields", None)
-    hub = admission.to_hub(resource, obj, options, old)
+    hub = admission.to_hub(resource, obj, options, hub_object(current))
     managed = draft.managed
     if managed is None:
         forms = {resource.hub_api_version: hub, resource.api_version(options.version): obj}
         managed = managedfields.updated(resource, current, forms, asked, options)
+    return _Proposal(hub, managed, expected)
+
+
+def _merged(resource: Resource, proposal: _Proposal, current: Record, options: WriteOptions) -> Object:
+    """Return the hub object to store: the proposed one, with everything that it may not change put back."""
+    old, hub, managed = hub_object(current), proposal.hub, proposal.managed
     _keep_identity(resource, hub, old)
     if options.subresource == "status":
         return _with_new_status(resource, hub, old, managed, options)
