@@ -203,10 +203,11 @@ async def test_a_status_write_of_kubernetes_own_kinds_carries_metadata_and_no_sp
     assert answer.body.get("spec") == created.get("spec")
 
 
-async def test_a_status_write_of_a_custom_resource_carries_the_status_alone(api: Api) -> None:
+async def test_a_status_write_of_a_custom_resource_carries_the_status_alone(api: Api, server: Server) -> None:
     assert (await api.call("POST", MACHINE.path, machine("a"))).code == 201
     changed = {"metadata": {"annotations": {"told": "yes"}}, "status": {"printableStatus": "Stopped"}}
-    answer = await patch(api, MACHINE, "a/status", MERGE_PATCH, changed)
+    async with connected(server, "controllers") as session:
+        answer = await patch(Api(session), MACHINE, "a/status", MERGE_PATCH, changed)
     assert (answer.code, answer.body["status"]) == (200, {"printableStatus": "Stopped"})
     assert "told" not in answer.body["metadata"].get("annotations", {})
 
