@@ -22,8 +22,8 @@ class Configuration:
     """One state of the configuration; a change makes another one."""
 
     def __init__(self, said: Object | None = None) -> None:
-        """Read ``said``, the ``spec.configuration`` of a KubeVirt object."""
-        self.said = said or {}
+        """Read ``said``, the ``spec.configuration`` of a KubeVirt object; a null in it says nothing."""
+        self.said: Object = {name: value for name, value in (said or {}).items() if value is not None}
         self._developer: Object = self.said.get("developerConfiguration", {})
         self._options: Object = self.said.get("virtualMachineOptions", {})
         self._enabled = frozenset(self._developer.get("featureGates", ()))

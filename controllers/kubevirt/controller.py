@@ -14,6 +14,7 @@ from controllers.kubevirt.decide import (
     deleting_status,
     deployed_status,
     is_told_surplus,
+    status_of,
     surplus_message,
     surplus_status,
 )
@@ -53,7 +54,7 @@ class KubeVirtController:
     async def _tell_deployed(self, kubevirt: Object) -> None:
         if not has_finalizer(kubevirt, FINALIZER):
             kubevirt = await self._patch(kubevirt, adding_finalizer(kubevirt, FINALIZER))
-        is_new = kubevirt.get("status", {}).get("phase") != "Deployed"
+        is_new = status_of(kubevirt).get("phase") != "Deployed"
         await self._write(kubevirt, deployed_status(kubevirt, self._running, self._context.now()))
         if is_new:
             self._context.events.normal(kubevirt, "Deployed", "The configuration is in force.")
@@ -65,7 +66,7 @@ class KubeVirtController:
             self._context.events.warning(kubevirt, EXISTING, surplus_message(counts))
 
     async def _let_go(self, kubevirt: Object) -> None:
-        if kubevirt.get("status", {}).get("phase") != "Deleting":
+        if status_of(kubevirt).get("phase") != "Deleting":
             self._context.events.normal(kubevirt, "Deleting", "The configuration goes; workloads stay.")
         kubevirt = await self._write(kubevirt, deleting_status(kubevirt, self._context.now()))
         for finalizer in (FINALIZER, OLD_FINALIZER):

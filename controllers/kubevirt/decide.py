@@ -28,10 +28,15 @@ class Running:
     architecture: str
 
 
+def status_of(kubevirt: Object) -> Object:
+    """Return the status as it is, empty where there is none yet."""
+    return kubevirt.get("status") or {}
+
+
 def deployed_status(kubevirt: Object, running: Running, now: datetime) -> Object:
     """Return the status of the object that counts."""
     status = {
-        **kubevirt.get("status", {}),
+        **status_of(kubevirt),
         "phase": "Deployed",
         "observedGeneration": kubevirt["metadata"]["generation"],
         "operatorVersion": running.version,
@@ -51,7 +56,7 @@ def deployed_status(kubevirt: Object, running: Running, now: datetime) -> Object
 
 def deleting_status(kubevirt: Object, now: datetime) -> Object:
     """Return the status of an object that is deleted."""
-    status = {**kubevirt.get("status", {}), "phase": "Deleting"}
+    status = {**status_of(kubevirt), "phase": "Deleting"}
     told = "The configuration goes; workloads stay, with the defaults."
     return _with_conditions(status, _DELETED, "DeletionInProgress", told, now)
 
@@ -64,7 +69,7 @@ def surplus_status(kubevirt: Object, governing: Object, now: datetime) -> Object
         "reason": EXISTING,
         "message": surplus_message(governing),
     }
-    status = kubevirt.get("status", {})
+    status = status_of(kubevirt)
     return {**status, "conditions": set_condition(_conditions(status), new, now)}
 
 
@@ -76,7 +81,7 @@ def surplus_message(governing: Object) -> str:
 
 def is_told_surplus(kubevirt: Object) -> bool:
     """Return True when the object says already that it does not count."""
-    told = get_condition(_conditions(kubevirt.get("status", {})), _SYNCHRONIZED)
+    told = get_condition(_conditions(status_of(kubevirt)), _SYNCHRONIZED)
     return told is not None and told.get("reason") == EXISTING
 
 

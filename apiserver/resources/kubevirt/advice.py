@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from apiserver.machinery.resource import Object
+from kube.configuration import Configuration
 from kube.gates import GATES, Maturity
 
 _INERT = (
@@ -73,7 +74,7 @@ _OF_GATES = {
 
 def advice(kubevirt: Object) -> Iterator[str]:
     """Yield a warning for each thing said in vain or for the last time."""
-    said = kubevirt["spec"].get("configuration", {})
+    said = Configuration(kubevirt["spec"].get("configuration")).said
     yield from _of_gates(said.get("developerConfiguration", {}))
     yield from _of_old_names(said)
     interface = said.get("network", {}).get("defaultNetworkInterface")

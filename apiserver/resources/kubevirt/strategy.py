@@ -27,7 +27,7 @@ class KubeVirtStrategy(Strategy):
     def refuses_delete(self, obj: Object) -> str | None:
         """Keep the object while there are workloads, where its uninstallStrategy says so and it is in force."""
         blocks = obj["spec"].get("uninstallStrategy") == "BlockUninstallIfWorkloadsExist"
-        if not blocks or obj.get("status", {}).get("phase") != "Deployed" or "deletionTimestamp" in obj["metadata"]:
+        if not blocks or (obj.get("status") or {}).get("phase") != "Deployed" or "deletionTimestamp" in obj["metadata"]:
             return None
         left = [told for kind, told in _WORKLOADS.items() if any(True for _ in self._cluster.stored.all(kind))]
         return f"spec.uninstallStrategy blocks it while there are {' and '.join(left)}" if left else None

@@ -13,6 +13,7 @@ from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.kubevirt.certificates import certificate_errors
 from apiserver.resources.kubevirt.ciphers import CIPHERS
+from apiserver.resources.virtualmachineinstance.validation.values import absolute_path_problems
 from kube.configuration import Configuration
 
 CONFIGURATION = "spec.configuration"
@@ -26,13 +27,13 @@ def validate_spec(new: Object, old: Object) -> Iterator[FieldError]:
     yield from _patches(new)
     if new.get("infra", {}).get("replicas") == 0:
         yield FieldError.invalid("spec.infra.replicas", 0, "must be at least 1")
-    said = new.get("configuration", {})
-    before = old.get("configuration", {})
+    said, before = (Configuration(spec.get("configuration")).said for spec in (new, old))
     yield from _gates_in_both_lists(said)
     yield from _settings_behind_gates(said, before)
     yield from _memory_overhead(said)
     if said.get("tlsConfiguration") != before.get("tlsConfiguration"):
         yield from _tls(said.get("tlsConfiguration", {}))
+    yield from _guests(said)
     if said.get("seccompConfiguration") != before.get("seccompConfiguration"):
         yield from _seccomp(said.get("seccompConfiguration", {}))
 
@@ -92,6 +93,20 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0
+
+
+def _guests(said: Object) -> Iterator[FieldError]:
+    """Yield an error for what would keep every guest from starting."""
+    for name, value in said.get("smbios", {}).items():
+        if not value.isprintable():
+            yield FieldError.invalid(f"{CONFIGURATION}.smbios.{name}", value, "must be printable characters on a line")
+    paths = {"ovmfPath": said.get("ovmfPath")}
+    for name, board in said.get("architectureConfiguration", {}).items():
+        if isinstance(board, dict):
+            paths[f"architectureConfiguration.{name}.ovmfPath"] = board.get("ovmfPath")
+    for name, path in paths.items():
+        if path:
+            yield from absolute_path_problems(path, f"{CONFIGURATION}.{name}")
 
 
 def _tls(said: Object) -> Iterator[FieldError]:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
 
 from apiserver.machinery.resource import Caller
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirt.strategy import KubeVirtStrategy
+from kube.configuration import Configuration, configuration_of
+from tests.apiserver.resources.generated import objects
 from tests.apiserver.resources.surroundings import PLAIN, Remembered, configured
 
 Object = dict[str, Any]
@@ -117,6 +120,14 @@ WRONG: list[tuple[Object, str, str, str]] = [
         INVALID,
         '"AES128-SHA": is no cipher',
     ),
+    (says(smbios={"sku": "a\nb"}), f"{CONFIGURATION}.smbios.sku", INVALID, "must be printable characters on a line"),
+    (says(ovmfPath="firmware"), f"{CONFIGURATION}.ovmfPath", INVALID, "must be an absolute path"),
+    (
+        says(architectureConfiguration={"amd64": {"ovmfPath": "/usr/../etc"}}),
+        f"{CONFIGURATION}.architectureConfiguration.amd64.ovmfPath",
+        INVALID,
+        "must be an absolute path",
+    ),
     (seccomp(), CUSTOM, REQUIRED, "say localhostProfile or runtimeDefaultProfile"),
 ]
 
@@ -162,6 +173,8 @@ RIGHT: list[Object] = [
     seccomp(customProfile={"localhostProfile": "profile.json"}),
     seccomp(customProfile={"runtimeDefaultProfile": True}),
     says(seccompConfiguration={}),
+    says(smbios={"manufacturer": "Müller & Söhne"}, architectureConfiguration={"amd64": {"ovmfPath": "/firmware"}}),
+    says(virtTemplateDeployment=None, persistentReservationConfiguration=None, vmRolloutStrategy=None),
 ]
 
 
@@ -278,3 +291,17 @@ def test_nothing_is_warned_of_that_has_an_effect() -> None:
         developerConfiguration={"featureGates": ["HostDisk"], "useEmulation": True, "cpuAllocationRatio": 4},
     )
     assert advised(said) == []
+
+
+@given(objects("v1", "KubeVirt"), objects("v1", "KubeVirt"))
+def test_whatever_its_schema_allows_can_be_judged_and_read(new: Object, old: Object) -> None:
+    strategy = KubeVirtStrategy(PLAIN)
+    for found in (strategy.validate(new, ADMIN), strategy.validate_update(new, old, ADMIN)):
+        assert all(each.field.startswith("spec.") for each in found)
+    assert all(isinstance(each, str) for each in strategy.warnings(new))
+    configuration = configuration_of(new)
+    settings = [name for name, value in vars(Configuration).items() if isinstance(value, property)]
+    assert [getattr(configuration, name) for name in settings]
+    for architecture in ("amd64", "arm64", "s390x"):
+        assert configuration.machine_type(architecture)
+        assert configuration.emulated_machines(architecture)
