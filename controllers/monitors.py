@@ -7,6 +7,7 @@ controller has an informer of a kind, it is shared. Source: ``k8s.io/kubernetes/
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ BY_OWNER = "owner"
 """The index of objects by the uids of their owners."""
 RESYNC_SECONDS = 30.0
 RETRY_SECONDS = 1.0
+SYNC_SECONDS = 30.0
+"""How long all objects are waited for (upstream's ``initialSyncTimeout``)."""
 NEEDED = frozenset({"delete", "list", "watch"})
 """What must be possible with a kind for its objects to be collected."""
 
@@ -74,11 +77,20 @@ class Monitors:
         """Tell ``handler`` of every change of an object; to be called before :meth:`run`."""
         self._handlers.append(handler)
 
+    @property
+    def unsynced(self) -> list[Kind]:
+        """Every kind whose objects are not known yet: nobody may conclude that there are none."""
+        return [kind for kind, informer in self._informers.items() if not informer.has_synced]
+
     async def synced(self) -> None:
-        """Wait until all objects of all kinds are known."""
+        """Wait until all objects of all kinds are known, but not for ever for a kind that cannot be listed."""
         await self._discovered.wait()
-        for informer in list(self._informers.values()):
-            await informer.synced.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SYNC_SECONDS):
+                for informer in list(self._informers.values()):
+                    await informer.synced.wait()
+        if unknown := self.unsynced:
+            log.warning("going on without knowing all objects", unknown=[kind.kind for kind in unknown])
 
     async def run(self) -> None:
         """Follow what is served until cancelled."""

@@ -7,6 +7,8 @@ the one that the dependent says. Source: Kubernetes' "Owners and dependents"; ``
 import asyncio
 from collections.abc import Awaitable, Iterable
 
+import structlog
+
 from client.api import ApiError
 from client.events import EventRecorder
 from client.kinds import Kind
@@ -36,7 +38,9 @@ COMPONENT = "garbage-collector-controller"
 WORKERS = 8
 ORPHANED_TOGETHER = 16
 UNKNOWN_SECONDS = 30.0
-"""When to look again at an object whose owner's kind is not served: discovery may know it by then."""
+"""When to look again at what depends on a kind that is not served, or not known, yet."""
+
+log = structlog.get_logger(__name__)
 
 
 class GarbageCollector:
@@ -67,7 +71,7 @@ class GarbageCollector:
         if waits_to_orphan(known):
             await self._orphan_dependents(item, known)
         elif waits_for_dependents(known):
-            await self._wait_for_dependents(item, known)
+            return await self._wait_for_dependents(item, known)
         elif not is_terminating(known) and not self._is_owned(item, known):
             return await self._judge(item, known["metadata"]["uid"])
         return None
@@ -120,15 +124,21 @@ class GarbageCollector:
                 return False
         return True
 
-    async def _wait_for_dependents(self, item: Item, owner: Object) -> None:
-        """Let go an owner that is deleted in the foreground once nothing blocks it any more."""
+    async def _wait_for_dependents(self, item: Item, owner: Object) -> float | None:
+        """Let go an owner that is deleted in the foreground once nothing blocks it any more, as far as can be known."""
         uid = owner["metadata"]["uid"]
         blocking = [(kind, obj) for kind, obj in self._monitors.dependents(uid) if blocks(obj, uid)]
-        if not blocking:
-            await self._patch(item, removing_finalizer(owner, FOREGROUND_FINALIZER))
         for kind, obj in blocking:
             if not is_terminating(obj):
                 self._queue.add(Item(kind, key_of(obj)))
+        if blocking:
+            return None
+        if unknown := [kind for kind in self._monitors.unsynced if kind.namespaced or not item.kind.namespaced]:
+            told = [kind.kind for kind in unknown]
+            log.warning("an owner waits for dependents that may exist", owner=item.kind.kind, unknown=told)
+            return UNKNOWN_SECONDS
+        await self._patch(item, removing_finalizer(owner, FOREGROUND_FINALIZER))
+        return None
 
     async def _orphan_dependents(self, item: Item, owner: Object) -> None:
         """Take an owner off all its dependents, then let it go.

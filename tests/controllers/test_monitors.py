@@ -8,11 +8,17 @@ from typing import Any, Self
 import pytest
 
 from client.api import Client
+from client.configuration import LiveConfiguration
+from client.events import EventRecorder
 from client.informer import Informer
-from client.kinds import CONFIG_MAP, EVENT, NODE, SECRET, Kind
+from client.kinds import CONFIG_MAP, EVENT, KUBEVIRT, NODE, SECRET, Kind
 from client.store import ObjectKey
 from controllers import monitors as monitors_module
+from controllers.context import Context
+from controllers.garbagecollector.controller import GarbageCollector
 from controllers.monitors import BY_OWNER, Item, Monitors, owner_uids
+from kube.metadata import FOREGROUND_FINALIZER
+from kube.timestamps import utc_now
 from tests.client import standin as standin_module
 from tests.client.standin import StandIn, failure, stand_in
 
@@ -29,6 +35,13 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 async def served(tmp_path: Path) -> AsyncIterator[tuple[StandIn, Client]]:
     async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig, "tests") as client:
         yield server, client
+
+
+class Refusing(dict[tuple[str, str], Any]):
+    """Refuses all requests of its keys, as often as they come."""
+
+    def pop(self, key: Any, default: Any = None) -> Any:
+        return failure(500, "InternalError") if key in self else default
 
 
 class Running:
@@ -125,3 +138,44 @@ async def test_a_discovery_that_fails_changes_nothing_and_is_tried_again(served:
                 await server.put("secrets", secret("s"))
                 await running.next()
         assert SECRET in running.monitors.kinds
+
+
+async def test_one_kind_that_cannot_be_listed_holds_up_nobody_for_ever(
+    served: tuple[StandIn, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = served
+    monkeypatch.setattr(monitors_module, "SYNC_SECONDS", 0.2)
+    server.refuse = Refusing({("GET", "secrets"): None})
+    await server.put("configmaps", {"metadata": {"name": "c", "namespace": "default"}})
+    async with Running(client) as running:
+        assert running.monitors.unsynced == [SECRET]
+        assert await running.next() == (CONFIG_MAP, "c")
+        server.refuse = {}
+        await server.put("secrets", secret("s"))
+        assert await running.next() == (SECRET, "s")
+        assert running.monitors.unsynced == []
+
+
+async def test_an_owner_waits_for_dependents_of_a_kind_that_is_not_known(
+    served: tuple[StandIn, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, client = served
+    monkeypatch.setattr(monitors_module, "SYNC_SECONDS", 0.2)
+    server.refuse = Refusing({("GET", "secrets"): None})
+    metadata = {"name": "c", "namespace": "default", "finalizers": [FOREGROUND_FINALIZER]}
+    await server.put("configmaps", {"metadata": {**metadata, "deletionTimestamp": "2026-01-01T00:00:00Z"}})
+    item = Item(CONFIG_MAP, ObjectKey("default", "c"))
+    async with Running(client) as running:
+        kubevirts, events = Informer(client, KUBEVIRT), EventRecorder(client, "test")
+        context = Context(
+            client=client, informers={}, configuration=LiveConfiguration(kubevirts), events=events, now=utc_now
+        )
+        collector = GarbageCollector(context, running.monitors)
+        assert await running.next() == (CONFIG_MAP, "c")
+        assert await collector.reconcile(item)
+        assert server.get("configmaps", "c")
+        server.refuse = {}
+        await server.put("secrets", secret("s"))
+        assert await running.next() == (SECRET, "s")
+        assert await collector.reconcile(item) is None
+        assert not server.get("configmaps", "c")
