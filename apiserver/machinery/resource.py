@@ -148,6 +148,13 @@ class Strategy:
         """Yield everything wrong with this change; by default, with the new object."""
         return self.validate(new, caller)
 
+    def refuses_write(self, new: Object, old: Object | None) -> str | None:
+        """Return why the rest of the cluster does not allow what is right in itself (403), or None.
+
+        ``old`` is None on create. Source: validating admission plugins.
+        """
+        return None
+
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield texts for Warning headers: deprecated or useless settings that are accepted all the same."""
         return ()

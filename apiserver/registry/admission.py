@@ -88,7 +88,7 @@ def _report_strict(resource: Resource, unknown: list[str], options: WriteOptions
 def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     """Give a new hub object its identity and whatever its kind's strategy decides; then judge it.
 
-    Raises 403 for kinds of which nothing can be created, and 422.
+    Raises 403 for kinds of which nothing can be created and for what the cluster does not allow, and 422.
     """
     metadata = hub["metadata"]
     if why := resource.strategy.refuses_create():
@@ -106,6 +106,7 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     resource.strategy.prepare_for_create(hub, options.caller)
     found = resource.strategy.validate(hub, options.caller)
     _judge(resource, hub, [*validate_metadata(metadata, resource.names), *found], options)
+    _require_allowed(resource, hub, None)
     if resource.unattended:
         options.warnings.append(f"nothing acts on a {resource.kind} yet: it is checked and kept, and that is all")
 
@@ -113,14 +114,24 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
 def judge_change(
     resource: Resource, hub: Object, old: Object, found: Iterable[FieldError], options: WriteOptions
 ) -> None:
-    """Raise 422 with everything wrong with ``hub`` in place of ``old``: metadata, and what the strategy ``found``."""
+    """Raise 422 with everything wrong with ``hub`` in place of ``old``: metadata, and what the strategy ``found``.
+
+    Raises 403 for what the cluster does not allow.
+    """
     metadata = validate_metadata_update(hub["metadata"], old["metadata"], resource.names)
     _judge(resource, hub, [*metadata, *found], options)
+    if options.subresource not in ("status", "finalize"):
+        _require_allowed(resource, hub, old)
 
 
 def _judge(resource: Resource, hub: Object, found: list[FieldError], options: WriteOptions) -> None:
     _refuse(resource, hub, found)
     options.warnings.extend(resource.strategy.warnings(hub))
+
+
+def _require_allowed(resource: Resource, hub: Object, old: Object | None) -> None:
+    if why := resource.strategy.refuses_write(hub, old):
+        raise errors.forbidden_object(resource.group, resource.plural, hub["metadata"]["name"], why)
 
 
 def _refuse(resource: Resource, obj: Object, found: list[FieldError]) -> None:

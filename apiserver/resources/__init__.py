@@ -47,7 +47,6 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     limitrange.resource,
     namespace.resource,
     node.resource,
-    persistentvolumeclaim.resource,
     persistentvolume.resource,
     pod.resource,
     resourcequota.resource,
@@ -60,7 +59,6 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     roles.cluster_role,
     bindings.role_binding,
     roles.role,
-    priorityclass.resource,
     storageclass.resource,
     virtualmachinesnapshotcontent.resource,
     virtualmachineinstancemigration.resource,
@@ -77,6 +75,8 @@ _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
 )
 """Kinds of the containerized data importer, which serves them itself where it is installed."""
 _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
+    persistentvolumeclaim.resource,
+    priorityclass.resource,
     kubevirt.resource,
     virtualmachine.resource,
     virtualmachineinstance.resource,

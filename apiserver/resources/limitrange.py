@@ -1,4 +1,4 @@
-"""LimitRange: how much each object of a namespace may ask for. It is stored and judged; nothing enforces it yet."""
+"""LimitRange: how much each object of a namespace may ask for. Who enforces it uses ``limits``."""
 
 from collections.abc import Iterable, Iterator
 
@@ -30,9 +30,17 @@ class LimitRangeStrategy(Strategy):
             seen.add(limit["type"])
             yield from _limit_errors(limit, path)
 
-    def warnings(self, new: Object) -> Iterable[str]:
-        """Say that it has no effect."""
-        yield "limit ranges are stored and not enforced by this server yet"
+    def settle(self, obj: Object) -> None:
+        """Let what a container gets by default follow from what it may have at most and at least.
+
+        Source: ``SetDefaults_LimitRangeItem`` of ``k8s.io/kubernetes/pkg/apis/core/v1``.
+        """
+        for limit in (obj.get("spec") or {}).get("limits") or ():
+            if limit["type"] == "Container":
+                for field, sources in (("default", ("max",)), ("defaultRequest", ("default", "min"))):
+                    found = [limit.get(each) or {} for each in (*reversed(sources), field)]
+                    if merged := {name: value for each in found for name, value in each.items()}:
+                        limit[field] = merged
 
 
 def _limit_errors(limit: Object, path: str) -> Iterator[FieldError]:

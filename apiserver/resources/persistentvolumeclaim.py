@@ -8,13 +8,18 @@ from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.accessmodes import abbreviated, access_mode_errors
+from apiserver.resources.cluster import Cluster
+from apiserver.resources.limits import claim_refusal
 from apiserver.resources.rules import AGE, amounts, phase
+from apiserver.resources.storageclass import default_class
 from kube.quantity import parse
 
 STORAGE = "storage"
 _GROWS = ("resources", "volumeAttributesClassName")
 """What of the spec may change once the claim is bound."""
 _FIXED = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+_OLD_CLASS = "volume.beta.kubernetes.io/storage-class"
+"""Annotation: how a claim named its class before there was a field."""
 _SIZE = "spec.resources.requests.storage"
 
 
@@ -42,9 +47,15 @@ class PersistentVolumeClaimStrategy(Strategy):
     Source: ``k8s.io/kubernetes/pkg/apis/core/validation.ValidatePersistentVolumeClaim``.
     """
 
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
-        """Start Pending."""
+        """Start Pending, of the default class where none is named (admission plugin DefaultStorageClass)."""
         new["status"] = {"phase": "Pending"}
+        named = "storageClassName" in new.get("spec", {}) or _OLD_CLASS in new["metadata"].get("annotations", {})
+        if not named and (name := default_class(self._cluster.stored)):
+            new["spec"] = {**new.get("spec", {}), "storageClassName": name}
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the spec."""
@@ -74,6 +85,12 @@ class PersistentVolumeClaimStrategy(Strategy):
             detail = "field can not be less than status.capacity"
             yield FieldError.forbidden(_SIZE, detail)
 
+    def refuses_write(self, new: Object, old: Object | None) -> str | None:
+        """Keep to the limit ranges of the namespace; a claim that keeps its size may stay as it is."""
+        if old is not None and new["spec"].get("resources") == old["spec"].get("resources"):
+            return None
+        return claim_refusal(self._cluster.stored, new)
+
 
 def _size_errors(requests: Object) -> Iterator[FieldError]:
     wrong = list(amounts({STORAGE: requests[STORAGE]}, "spec.resources.requests"))
@@ -92,7 +109,7 @@ def _without(spec: Object, free: set[str]) -> Object:
     return {key: value for key, value in spec.items() if key not in free}
 
 
-def resource(catalogue: Catalogue) -> Resource:
+def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
     """Define the kind."""
     return Resource(
         group="",
@@ -102,6 +119,6 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("pvc",),
         namespaced=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "PersistentVolumeClaim"), columns=COLUMNS),),
-        strategy=PersistentVolumeClaimStrategy(),
+        strategy=PersistentVolumeClaimStrategy(cluster),
         has_status=True,
     )

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
+from apiserver.machinery.resource import Caller, Column, Object, Resource, Stored, Strategy, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.rules import AGE, immutable
 
+PRIORITY_CLASSES = "priorityclasses.scheduling.k8s.io"
 HIGHEST_OF_USERS = 1_000_000_000
 SYSTEM_PREFIX = "system-"
 SYSTEM = {
@@ -27,6 +29,18 @@ class PriorityClassStrategy(Strategy):
 
     Source: ``k8s.io/kubernetes/pkg/apis/scheduling/validation``.
     """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def refuses_write(self, new: Object, old: Object | None) -> str | None:
+        """Allow one default (``k8s.io/kubernetes/plugin/pkg/admission/priority``)."""
+        if new.get("globalDefault"):
+            for other in self._cluster.stored.all(PRIORITY_CLASSES):
+                name = other["metadata"]["name"]
+                if other.get("globalDefault") and name != new["metadata"]["name"]:
+                    return f"PriorityClass {name} is already marked as default. Only one default can exist"
+        return None
 
     def refuses_delete(self, obj: Object) -> str | None:
         """Keep the classes that every cluster has."""
@@ -58,7 +72,17 @@ def system_classes() -> list[Object]:
     ]
 
 
-def resource(catalogue: Catalogue) -> Resource:
+def missing_class(stored: Stored, name: str) -> str | None:
+    """Return why an object cannot have the priority class ``name``, empty for none, or None.
+
+    Where nobody keeps classes, not even the system's, nobody knows. Source: as for ``refuses_write``.
+    """
+    if not name or stored.one(PRIORITY_CLASSES, "", name) or not any(stored.all(PRIORITY_CLASSES)):
+        return None
+    return f"no PriorityClass with name {name} was found"
+
+
+def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
     """Define the kind."""
     group = "scheduling.k8s.io"
     return Resource(
@@ -69,5 +93,5 @@ def resource(catalogue: Catalogue) -> Resource:
         short_names=("pc",),
         namespaced=False,
         versions=(Version(name="v1", schema=catalogue.schema(group, "v1", "PriorityClass"), columns=COLUMNS),),
-        strategy=PriorityClassStrategy(),
+        strategy=PriorityClassStrategy(cluster),
     )

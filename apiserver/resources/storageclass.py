@@ -4,10 +4,15 @@ from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import key_problem
-from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
+from apiserver.machinery.resource import Caller, Column, Object, Resource, Stored, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.rules import AGE
 
+STORAGE_CLASSES = "storageclasses.storage.k8s.io"
+_DEFAULT_ANNOTATIONS = (
+    "storageclass.kubernetes.io/is-default-class",
+    "storageclass.beta.kubernetes.io/is-default-class",
+)
 FIXED = ("parameters", "provisioner", "reclaimPolicy", "volumeBindingMode")
 _LARGEST_PARAMETERS = 256 * 1024
 _MOST_PARAMETERS = 512
@@ -49,6 +54,25 @@ class StorageClassStrategy(Strategy):
         for field in FIXED:
             if new.get(field) != old.get(field):
                 yield FieldError.forbidden(field, f"updates to {field} are forbidden.")
+
+
+def default_class(stored: Stored) -> str | None:
+    """Return the name of the class of claims that name none: the newest that is marked so, or None.
+
+    Source: ``k8s.io/kubernetes/pkg/volume/util.GetDefaultClass``.
+    """
+    marked = [each for each in stored.all(STORAGE_CLASSES) if _is_default(each)]
+    names = sorted(each["metadata"]["name"] for each in marked if _born(each) == max(map(_born, marked)))
+    return names[0] if names else None
+
+
+def _is_default(storage_class: Object) -> bool:
+    annotations = storage_class["metadata"].get("annotations", {})
+    return any(annotations.get(name) == "true" for name in _DEFAULT_ANNOTATIONS)
+
+
+def _born(storage_class: Object) -> str:
+    return storage_class["metadata"]["creationTimestamp"]
 
 
 def resource(catalogue: Catalogue) -> Resource:

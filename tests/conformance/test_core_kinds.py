@@ -145,7 +145,8 @@ REFUSED: list[tuple[Kind, Object, list[str]]] = [
     (
         LIMITS,
         {"spec": {"limits": [{"type": "Container", "min": {"cpu": "3"}, "max": {"cpu": "2"}}]}},
-        ["spec.limits[0].min[cpu]"],
+        # The defaults follow from the maximum.
+        ["spec.limits[0].min[cpu]"] * 3,
     ),
     (STORAGE_CLASS, {"provisioner": "a b"}, ["provisioner"]),
     (STORAGE_CLASS, {"provisioner": "a", "reclaimPolicy": "Recycle"}, ["reclaimPolicy"]),
@@ -249,10 +250,6 @@ async def test_a_binding_completes_the_groups_that_are_left_out(api: Api) -> Non
     created = await create(api, BINDING, roleRef={"kind": "Role", "name": "r"}, subjects=subjects)
     assert created.body["roleRef"]["apiGroup"] == RBAC
     assert created.body["subjects"] == [{**subjects[0], "apiGroup": RBAC}, subjects[1]]
-
-
-async def test_limits_that_nobody_enforces_say_so(api: Api) -> None:
-    assert "not enforced" in (await create(api, LIMITS)).headers["Warning"]
 
 
 async def test_the_systems_priorities_are_there_and_are_nobody_elses(api: Api) -> None:

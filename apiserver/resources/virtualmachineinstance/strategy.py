@@ -9,6 +9,8 @@ from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
+from apiserver.resources.limits import fill_instance_resources, instance_refusal
+from apiserver.resources.priorityclass import missing_class
 from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, reserved_labels
@@ -51,6 +53,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         if INSTANCE_FINALIZER not in finalizers:
             finalizers.append(INSTANCE_FINALIZER)
         fill_instance(new["spec"], self._cluster.configuration)
+        fill_instance_resources(self._cluster.stored, new)
         fill_topology_version(new)
         new["status"] = _first_status(new["spec"])
 
@@ -63,6 +66,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         firmware = new["spec"]["domain"].setdefault("firmware", {})
         firmware["uuid"] = firmware.get("uuid") or stored["domain"]["firmware"]["uuid"]
         fill_instance(new["spec"], configuration)
+        fill_instance_resources(self._cluster.stored, new)
         if new["spec"] == stored:
             new["spec"] = clone(old["spec"])
 
@@ -90,6 +94,13 @@ class VirtualMachineInstanceStrategy(Strategy):
             yield FieldError.forbidden(
                 "spec", "an instance cannot be changed; change its VirtualMachine instead, and restart that"
             )
+
+    def refuses_write(self, new: Object, old: Object | None) -> str | None:
+        """Refuse a new instance whose priority class is missing, or which the namespace's limit ranges do not allow."""
+        if old is not None:
+            return None
+        stored, priority = self._cluster.stored, new["spec"].get("priorityClassName", "")
+        return missing_class(stored, priority) or instance_refusal(stored, new)
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used."""
