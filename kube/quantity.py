@@ -5,6 +5,7 @@ Source: ``k8s.io/apimachinery/pkg/api/resource``.
 
 import re
 from decimal import ROUND_CEILING, Decimal, localcontext
+from functools import lru_cache
 
 _FORM = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,3})?")
 _BINARY = {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTPE", start=1)}
@@ -16,6 +17,7 @@ class QuantityError(ValueError):
     """A text that is not a quantity."""
 
 
+@lru_cache(maxsize=4096, typed=True)
 def parse(text: str | float) -> Decimal:
     """Return the exact amount that ``text`` stands for. Raises QuantityError."""
     found = _FORM.fullmatch(str(text))

@@ -59,14 +59,14 @@ class Node:
 
     def _prune_object(self, value: dict[str, Any]) -> list[str]:
         dropped: list[str] = []
-        unknown = value.keys() - self.properties.keys()
-        if unknown and self.values is None and not self.preserve:
-            for key in sorted(unknown):
+        known, others = self.properties, self.values
+        if others is None and not self.preserve and not value.keys() <= known.keys():
+            dropped = sorted(value.keys() - known.keys())
+            for key in dropped:
                 del value[key]
-            dropped.extend(sorted(unknown))
         for key, each in value.items():
-            if isinstance(each, dict | list) and (node := self.properties.get(key, self.values)) is not None:
-                dropped.extend(join(key, rest) for rest in node.prune(each))
+            if isinstance(each, dict | list) and (node := known.get(key, others)) and (lost := node.prune(each)):
+                dropped.extend(join(key, rest) for rest in lost)
         return dropped
 
     def apply_defaults(self, value: Any) -> None:
@@ -81,10 +81,8 @@ class Node:
                 item.apply_defaults(value[i])
 
     def _default_object(self, value: dict[str, Any]) -> None:
-        for key in [key for key, each in value.items() if each is None]:
-            node = self.properties.get(key, self.values)
-            if node is not None and not node.nullable:
-                del value[key]
+        if None in value.values():
+            self._drop_nulls(value)
         for key, default in self.defaulted:
             if key not in value:
                 value[key] = clone(default)
@@ -94,18 +92,40 @@ class Node:
             elif type(each) is float and each.is_integer() and abs(each) < _WHOLE:
                 value[key] = int(each)  # Go writes 2.0 as 2, and who reads an integer counts on one
 
+    def _drop_nulls(self, value: dict[str, Any]) -> None:
+        for key in [key for key, each in value.items() if each is None]:
+            node = self.properties.get(key, self.values)
+            if node is not None and not node.nullable:
+                del value[key]
+
     def duplicates(self, value: Any, path: str) -> Iterator[FieldError]:
         """Yield an error for every list item that repeats the key (or, in a set, the value) of another."""
+        if not self.repeats(value):
+            return  # as nearly always: paths would take most of the time
         if isinstance(value, dict):
             for key, each in value.items():
-                if isinstance(each, dict | list) and (node := self.properties.get(key, self.values)) is not None:
+                if (node := self.properties.get(key, self.values)) is not None:
                     yield from node.duplicates(each, join(path, key))
-        elif isinstance(value, list):
-            if self.list_keys is not None:
-                yield from _repeated(value, self.list_keys, path)
-            if self.items is not None:
-                for i, each in enumerate(value):
-                    yield from self.items.duplicates(each, f"{path}[{i}]")
+            return
+        if self.list_keys is not None:
+            yield from _repeated(value, self.list_keys, path)
+        if self.items is not None:
+            for i, each in enumerate(value):
+                yield from self.items.duplicates(each, f"{path}[{i}]")
+
+    def repeats(self, value: Any) -> bool:
+        """Return True when an item in a list below ``value`` repeats another."""
+        if isinstance(value, dict):
+            known, others = self.properties, self.values
+            for key, each in value.items():
+                if isinstance(each, dict | list) and (node := known.get(key, others)) and node.repeats(each):
+                    return True
+            return False
+        if not isinstance(value, list):
+            return False
+        if self.list_keys is not None and len(value) > 1 and any(_repeated(value, self.list_keys, "")):
+            return True
+        return self.items is not None and any(map(self.items.repeats, value))
 
 
 UNTYPED = Node(preserve=True)
