@@ -57,43 +57,50 @@ class Lossless:
         """
         plain, carried = self._unpack(old)
         if carried is None and current is not None:
-            _, carried = self._unpack(self.from_hub(current))
-        # A copy: a spoke may return parts of what it was given, and put_back writes.
-        hub = clone(self._spoke.to_hub(plain))
+            _, carried = self._translated(current)
+        hub = self._spoke.to_hub(plain)
         if carried:
-            put_back(hub, carried)
+            said, hub = hub, self._restored(hub, carried)
             if self._settle is not None:
-                self._settle(hub, self._spoke.to_hub(plain))
-        self._pack(hub, list(differences(plain, self._spoke.from_hub(hub))))
-        return hub
+                self._settle(hub, said)
+        return self._packed(hub, list(differences(plain, self._spoke.from_hub(hub))))
 
     def from_hub(self, hub: Object) -> Object:
         """Return ``hub`` in this version, carrying what the version cannot say; ``hub`` is not changed."""
+        return self._packed(*self._translated(hub))
+
+    def _translated(self, hub: Object) -> tuple[Object, list[Difference]]:
+        """Return ``hub`` in this version, which may share parts with it, and what the version cannot say."""
         plain, carried = self._unpack(hub)
-        old = clone(self._spoke.from_hub(plain))
-        put_back(old, carried or [])
-        self._pack(old, list(differences(plain, self._spoke.to_hub(old))))
-        return old
+        old = self._spoke.from_hub(plain)
+        if carried:
+            old = self._restored(old, carried)
+        return old, list(differences(plain, self._spoke.to_hub(old)))
+
+    def _restored(self, obj: Object, carried: list[Difference]) -> Object:
+        """Return a copy of ``obj`` with ``carried`` put back."""
+        restored: Object = clone(obj)
+        put_back(restored, carried)
+        return restored
 
     def _unpack(self, obj: Object) -> tuple[Object, list[Difference] | None]:
-        """Return a copy of ``obj`` without the annotation, and what it carried (None without annotation)."""
-        plain: Object = clone(obj)
-        annotations = plain.get("metadata", {}).get("annotations")
+        """Return ``obj`` without the annotation, and what that carried (None without annotation)."""
+        metadata = obj.get("metadata", {})
+        annotations = metadata.get("annotations")
         if not annotations or self._annotation not in annotations:
-            return plain, None
-        text = annotations.pop(self._annotation)
-        if not annotations:
-            del plain["metadata"]["annotations"]
-        return plain, _parsed(text)
+            return obj, None
+        rest = {key: each for key, each in annotations.items() if key != self._annotation}
+        bare = {key: each for key, each in metadata.items() if key != "annotations"}
+        plain = {**obj, "metadata": {**bare, "annotations": rest} if rest else bare}
+        return plain, _parsed(annotations[self._annotation])
 
-    def _pack(self, obj: Object, carried: list[Difference]) -> None:
-        if not carried:
-            return
-        metadata = obj.setdefault("metadata", {})
-        metadata["annotations"] = {
-            **(metadata.get("annotations") or {}),
-            self._annotation: orjson.dumps(carried).decode(),
-        }
+    def _packed(self, obj: Object, carried: list[Difference]) -> Object:
+        """Return a copy of ``obj`` that carries ``carried``."""
+        packed: Object = clone(obj)
+        if carried:
+            annotations = packed.setdefault("metadata", {}).get("annotations") or {}
+            packed["metadata"]["annotations"] = {**annotations, self._annotation: orjson.dumps(carried).decode()}
+        return packed
 
 
 def _parsed(text: Any) -> list[Difference]:

@@ -23,6 +23,8 @@ _MISSING = _Missing()
 
 def differences(wanted: Any, found: Any, path: tuple[Any, ...] = ()) -> Iterator[Difference]:
     """Yield what must change in ``found`` to make it ``wanted``."""
+    if wanted is found:  # as most parts are that a conversion hands on
+        return
     if isinstance(wanted, dict) and isinstance(found, dict):
         for key in sorted(wanted.keys() | found.keys()):
             yield from differences(wanted.get(key, _MISSING), found.get(key, _MISSING), (*path, key))

@@ -8,6 +8,7 @@ starts as a copy of it without its example: its own keys win, its properties are
 taken away.
 """
 
+import functools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -32,15 +33,20 @@ class CatalogueError(Exception):
 class Schema:
     """What one version of one kind looks like."""
 
-    def __init__(self, name: str, definitions: dict[str, dict[str, Any]], compiler: Compiler) -> None:
-        """Compile the kind published as ``name``; ``definitions`` holds it and all it refers to."""
+    def __init__(self, name: str, published: dict[str, dict[str, Any]], compiler: Compiler) -> None:
+        """Compile the kind published as ``name``; ``published`` holds it and all it refers to."""
         self.name = name
         """The published name, such as ``io.kubevirt.v1.VirtualMachine``."""
-        self.document = definitions[name]
+        self.document = published[name]
         """The OpenAPI v3 schema of the kind, with references to ``#/components/schemas/…``."""
         self.root = compiler.root(name)
         """The kind, compiled for walking objects."""
-        self._validator = Validator(name, definitions)
+        self._published = published
+
+    @functools.cached_property
+    def _validator(self) -> Validator:
+        """Compiled when the first object comes: it takes milliseconds, and most kinds and versions wait for long."""
+        return Validator(self.name, _closure([self.name], self._published))
 
     def prune(self, obj: dict[str, Any]) -> list[str]:
         """Drop unknown fields from ``obj``; return their paths, such as ``spec.disks[0].foo``."""
@@ -102,7 +108,7 @@ class Catalogue:
         """Return the schema of a kind, compiled the first time it is asked for. Raises KeyError."""
         name = self._kinds[group, version, kind]
         if name not in self._schemas:
-            self._schemas[name] = Schema(name, self._closure([name]), self._compiler)
+            self._schemas[name] = Schema(name, self._published, self._compiler)
         return self._schemas[name]
 
     def definitions(self, group: str, version: str, more: Iterable[str] = ()) -> dict[str, dict[str, Any]]:
@@ -111,17 +117,7 @@ class Catalogue:
         The definitions are shared: callers must not change them.
         """
         own = [name for (g, v, _), name in self._kinds.items() if (g, v) == (group, version)]
-        return self._closure([*own, *more])
-
-    def _closure(self, names: list[str]) -> dict[str, dict[str, Any]]:
-        needed: dict[str, dict[str, Any]] = {}
-        ahead = list(names)
-        while ahead:
-            name = ahead.pop()
-            if name not in needed:
-                needed[name] = self._published[name]
-                ahead.extend(ref.removeprefix(REF_PREFIX) for ref in _refs(needed[name]))
-        return dict(sorted(needed.items()))
+        return _closure([*own, *more], self._published)
 
 
 def _files(paths: list[Path]) -> dict[Path, _File]:
@@ -199,6 +195,18 @@ def _target(ref: str, file: _File, files: dict[Path, _File]) -> tuple[_File, str
     if target is None or name not in target.definitions:
         raise CatalogueError(f"{file.path}: {ref} leads nowhere")
     return target, name
+
+
+def _closure(names: list[str], published: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Return the definitions ``names`` and all they refer to, sorted."""
+    needed: dict[str, dict[str, Any]] = {}
+    ahead = list(names)
+    while ahead:
+        name = ahead.pop()
+        if name not in needed:
+            needed[name] = published[name]
+            ahead.extend(ref.removeprefix(REF_PREFIX) for ref in _refs(needed[name]))
+    return dict(sorted(needed.items()))
 
 
 def _refs(schema: Any) -> Iterator[str]:
