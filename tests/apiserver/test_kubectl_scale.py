@@ -22,6 +22,16 @@ POOL: dict[str, Any] = {
     },
 }
 
+REPLICA_SET: dict[str, Any] = {
+    "apiVersion": "kubevirt.io/v1",
+    "kind": "VirtualMachineInstanceReplicaSet",
+    "spec": {
+        "replicas": 2,
+        "selector": {"matchLabels": LABELS},
+        "template": {"metadata": {"labels": LABELS}, "spec": GUEST},
+    },
+}
+
 
 @pytest.fixture(params=["kubectl", "debians_kubectl"])
 def kubectl(request: pytest.FixtureRequest, kubectl_as: Callable[..., Kubectl]) -> Kubectl:
@@ -29,7 +39,7 @@ def kubectl(request: pytest.FixtureRequest, kubectl_as: Callable[..., Kubectl]) 
     return kubectl_as("admin", program)
 
 
-@pytest.fixture(params=[POOL], ids=lambda manifest: manifest["kind"])
+@pytest.fixture(params=[POOL, REPLICA_SET], ids=lambda manifest: manifest["kind"])
 async def name(request: pytest.FixtureRequest, kubectl: Kubectl) -> str:
     """Something with two replicas, by resource and name."""
     manifest = request.param | {"metadata": {"name": "it"}}
