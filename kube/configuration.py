@@ -78,7 +78,7 @@ class Configuration:
     @property
     def default_network_interface(self) -> str:
         """How guests that name neither networks nor interfaces reach the pod network."""
-        return self.said.get("network", {}).get("defaultNetworkInterface") or "masquerade"
+        return self.said.get("network", {}).get("defaultNetworkInterface") or "bridge"
 
     @property
     def permits_bridge_on_pod_network(self) -> bool:

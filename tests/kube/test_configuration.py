@@ -30,7 +30,7 @@ SETTINGS: list[tuple[str, Any, dict[str, Any], Any]] = [
     ("cpu_model", None, {"cpuModel": "Haswell"}, "Haswell"),
     ("cpu_request", "100m", {"cpuRequest": 1}, "1"),
     ("eviction_strategy", None, {"evictionStrategy": "LiveMigrate"}, "LiveMigrate"),
-    ("default_network_interface", "masquerade", {"network": {"defaultNetworkInterface": "bridge"}}, "bridge"),
+    ("default_network_interface", "bridge", {"network": {"defaultNetworkInterface": "masquerade"}}, "masquerade"),
     (
         "permits_bridge_on_pod_network",
         True,

@@ -18,7 +18,10 @@ CONFIGURATIONS: list[Object] = [
     {},
     {"vmRolloutStrategy": "Stage", "evictionStrategy": "LiveMigrate", "cpuModel": "Haswell", "cpuRequest": "300m"},
     {"liveUpdateConfiguration": {"maxCpuSockets": 2, "maxGuest": "4Gi", "maxHotplugRatio": 3}},
-    {"network": {"defaultNetworkInterface": "bridge"}, "architectureConfiguration": {"defaultArchitecture": "s390x"}},
+    {
+        "network": {"defaultNetworkInterface": "masquerade"},
+        "architectureConfiguration": {"defaultArchitecture": "s390x"},
+    },
 ]
 
 
@@ -67,7 +70,7 @@ def test_a_guest_of_one_word_gets_a_whole_machine() -> None:
             "memory": {"guest": "64Mi"},
             "features": {"acpi": {"enabled": True}},
             "firmware": {},
-            "devices": {"interfaces": [{"name": "default", "masquerade": {}}]},
+            "devices": {"interfaces": [{"name": "default", "bridge": {}}]},
         },
         "networks": [{"name": "default", "pod": {}}],
     }
@@ -148,9 +151,9 @@ FILLED: list[tuple[Object, Object, str, Any]] = [
     # devices
     (
         {},
-        {"network": {"defaultNetworkInterface": "bridge"}},
+        {"network": {"defaultNetworkInterface": "masquerade"}},
         "domain.devices.interfaces.0",
-        {"name": "default", "bridge": {}},
+        {"name": "default", "masquerade": {}},
     ),
     ({"domain.devices.autoattachPodInterface": False}, {}, "networks", {}),
     ({"domain.devices.autoattachInputDevice": True}, {}, "domain.devices.inputs.0.type", "tablet"),
