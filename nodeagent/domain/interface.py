@@ -43,7 +43,7 @@ def interfaces(
             spec,
             attached[spec["name"]],
             model=_model(spec, machine),
-            mac=spec.get("macAddress") or stable_mac(owner, spec["name"]),
+            mac=_colons(spec["macAddress"]) if spec.get("macAddress") else stable_mac(owner, spec["name"]),
             queues=queues if _is_virtio(spec) else None,
             field=f"domain.devices.interfaces[{index}]",
         )
@@ -60,6 +60,12 @@ def stable_mac(owner: str, name: str) -> str:
     """
     digest = hashlib.sha256(f"{owner}/{name}".encode()).digest()
     return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
+
+
+def _colons(mac: str) -> str:
+    """Return an address as libvirt wants it; KubeVirt takes hyphens and groups of four digits, too."""
+    digits = "".join(character for character in mac.lower() if character not in ":-.")
+    return ":".join(digits[i : i + 2] for i in range(0, len(digits), 2))
 
 
 def _is_virtio(spec: dict[str, Any]) -> bool:

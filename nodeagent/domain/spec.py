@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from kube.gaps import gaps
 from nodeagent.domain.facts import UnsupportedError
 
 _NOT_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # https://www.w3.org/TR/xml/#charsets
@@ -20,6 +21,17 @@ def is_enabled(features: dict[str, Any], name: str) -> bool:
     """Whether a feature is there and not switched off: in KubeVirt, naming one switches it on."""
     feature = features.get(name)
     return feature is not None and feature.get("enabled", True)
+
+
+def refuse_what_is_not_provided(spec: dict[str, Any]) -> None:
+    """Check that no guest of ``spec`` would lack what it asks for.
+
+    Raises:
+        UnsupportedError: Naming the first field that asks in vain.
+    """
+    for gap in gaps(spec):
+        if gap.is_fatal:
+            raise UnsupportedError(gap.field, f"{gap.reason}: remove this field")
 
 
 def refuse_what_xml_cannot_hold(value: Any, field: str) -> None:

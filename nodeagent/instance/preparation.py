@@ -12,6 +12,7 @@ from client.store import ObjectKey, key_of
 from kube.instances import secret_names
 from kube.objects import Object
 from nodeagent.domain.build import domain_xml
+from nodeagent.domain.spec import refuse_what_is_not_provided
 from nodeagent.instance.node import Node
 from nodeagent.volumes.cloudinit import Secrets, decoded
 
@@ -71,6 +72,7 @@ class Preparations:
         self._done(key)
 
     async def _prepare(self, instance: Object) -> str:
+        refuse_what_is_not_provided(instance["spec"])
         async with self._turns:
             secrets = await self._secrets(instance)
             volumes, runtime = await self._node.workspaces.prepare(instance, secrets)

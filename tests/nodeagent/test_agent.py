@@ -314,6 +314,16 @@ async def test_what_this_node_cannot_provide_fails_with_the_field(host: Host) ->
     await host.delete("special")
 
 
+async def test_a_guest_that_would_lack_what_it_asks_for_is_not_started(host: Host) -> None:
+    await host.start()
+    await host.bind("trusted", domain={"devices": {"autoattachPodInterface": False, "tpm": {}}})
+    problem = _problem(await host.until_phase("trusted", "Failed"))
+    assert problem is not None
+    assert problem["reason"] == "Unsupported"
+    assert "spec.domain.devices.tpm: node agents cannot provide a TPM yet" in problem["message"]
+    await host.delete("trusted")
+
+
 async def test_user_mode_networking_needs_no_network_of_libvirt(host: Host) -> None:
     await host.start()
     domain = {"memory": {"guest": "32Mi"}, "devices": {"interfaces": [{"name": "default", "masquerade": {}}]}}

@@ -17,8 +17,8 @@ from apiserver.resources.virtualmachine.validation import (
     validate_volume_updates,
     validate_while_busy,
 )
-from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
+from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
 
 _TEMPLATE_SPEC = "spec.template.spec"
 
@@ -68,5 +68,5 @@ class VirtualMachineStrategy(Strategy):
         """Yield what is accepted and should no longer be used, or will not work."""
         if "running" in new["spec"]:
             yield "spec.running is deprecated; use spec.runStrategy"
-        yield from deprecations(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
+        yield from spec_warnings(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
         yield from template_warnings(new["spec"])

@@ -13,6 +13,7 @@ from apiserver.resources.gates import gate_errors
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.metadata import reserved_labels
 from apiserver.resources.virtualmachineinstance.validation import instance_errors, validate_spec
+from apiserver.resources.virtualmachineinstance.validation.annotations import validate_annotation_gates
 from apiserver.resources.virtualmachineinstance.validation.values import one_of
 from kube.configuration import Configuration
 from kube.hotplug import memory_obstacle
@@ -45,6 +46,7 @@ def validate_template(template: Object, configuration: Configuration, caller: Ca
     yield from validate_labels(metadata.get("labels", {}), f"{TEMPLATE}.metadata.labels")
     yield from validate_annotations(metadata.get("annotations", {}), f"{TEMPLATE}.metadata.annotations")
     yield from reserved_labels(metadata, {}, caller, f"{TEMPLATE}.metadata")
+    yield from validate_annotation_gates(metadata, f"{TEMPLATE}.metadata", configuration)
     most = template["spec"]["domain"].get("memory", {}).get("maxGuest")
     spec = clone(template["spec"])
     fill_instance(spec, configuration)

@@ -11,10 +11,11 @@ from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.limits import fill_instance_resources, instance_refusal
 from apiserver.resources.priorityclass import missing_class
-from apiserver.resources.virtualmachineinstance.bindings import deprecations
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, reserved_labels
 from apiserver.resources.virtualmachineinstance.validation import instance_errors, validate_spec
+from apiserver.resources.virtualmachineinstance.validation.annotations import validate_annotation_gates
+from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
 from kube.instances import INSTANCE_FINALIZER
 from kube.timestamps import to_time, utc_now
 
@@ -84,6 +85,7 @@ class VirtualMachineInstanceStrategy(Strategy):
             yield FieldError.forbidden("metadata.name", "a node agent creates no instances")
         yield from validate_name(new["metadata"])
         yield from reserved_labels(new["metadata"], {}, caller)
+        yield from validate_annotation_gates(new["metadata"], "metadata", self._cluster.configuration)
         yield from validate_spec(new["spec"], "spec", self._cluster.configuration)
         yield from instance_errors(new["spec"], "spec")
 
@@ -103,8 +105,8 @@ class VirtualMachineInstanceStrategy(Strategy):
         return missing_class(stored, priority) or instance_refusal(stored, new)
 
     def warnings(self, new: Object) -> Iterable[str]:
-        """Yield what is accepted and should no longer be used."""
-        return deprecations(new["spec"], "spec")
+        """Yield what is accepted and should no longer be used, or does not work yet."""
+        return spec_warnings(new["spec"], "spec")
 
 
 def _first_status(spec: Object) -> Object:

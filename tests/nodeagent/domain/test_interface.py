@@ -24,6 +24,11 @@ def test_a_plain_interface() -> None:
     )
 
 
+@pytest.mark.parametrize("written", ["DE:AD:00:00:BE:AF", "de-ad-00-00-be-af", "dead.0000.beaf"])
+def test_an_address_is_written_as_libvirt_wants_it(written: str) -> None:
+    assert '<mac address="de:ad:00:00:be:af" />' in interface({"macAddress": written})
+
+
 def test_user_mode_has_no_source() -> None:
     xml = interface({}, UserAttachment())
     assert xml.startswith('<interface type="user">')

@@ -19,7 +19,11 @@ from kube.configuration import Configuration
 
 LARGEST_DISK = Decimal(2**62)
 """Half of what QEMU can address; anything near that is a mistake."""
-GATES = {"downwardMetrics": "DownwardMetrics", "containerPath": "ContainerPathVolumes"}
+GATES = {
+    "hostDisk": "HostDisk",
+    "downwardMetrics": "DownwardMetrics",
+    "containerPath": "ContainerPathVolumes",
+}
 """The sources that are behind one."""
 SINGLE = ("serviceAccount", "downwardMetrics", "memoryDump")
 """The sources of which a guest has one volume at most."""

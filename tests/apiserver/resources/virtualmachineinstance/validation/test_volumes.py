@@ -6,6 +6,7 @@ from tests.apiserver.resources.virtualmachineinstance.validation.specs import (
     DUPLICATE,
     FORBIDDEN,
     INVALID,
+    PLAIN,
     REQUIRED,
     UNSUPPORTED,
     Case,
@@ -74,13 +75,14 @@ CASES: list[Case] = [
         FORBIDDEN,
         "attached to a guest that runs",
     ),
+    (source("hostDisk", **HOST_DISK), "volumes[0].hostDisk", FORBIDDEN, "the feature gate HostDisk is off"),
     (source("downwardMetrics"), "volumes[0].downwardMetrics", FORBIDDEN, "the feature gate DownwardMetrics is off"),
 ]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_volume_that_cannot_be_is_refused(case: Case) -> None:
-    expect(case)
+    expect(case, PLAIN if "gate" in case[3] else gates("HostDisk"))
 
 
 def test_there_is_one_volume_of_downward_metrics() -> None:
