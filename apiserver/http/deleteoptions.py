@@ -86,4 +86,6 @@ def _typed(given: Mapping[str, Any], name: str, kind: type) -> Any:
         return None
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise errors.bad_request(f"{KIND} cannot be decoded: {name} must be of type {kind.__name__}")
+    if isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        raise errors.bad_request(f"{KIND} cannot be decoded: {name} must be a number of 64 bits")
     return value

@@ -4,12 +4,15 @@ Source: Kubernetes API conventions, "Response Status Kind"; ``k8s.io/apimachiner
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 MAX_TOLD = 100
 """How many things wrong with one object are told."""
+_TOLD_LENGTH = 1000
+"""How long what is told of each of them may be: clients choose the names of fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,12 @@ def qualified_resource(group: str, resource: str) -> str:
 
 def _details(*, name: str, group: str, kind: str) -> dict[str, Any]:
     return {key: value for key, value in (("name", name), ("group", group), ("kind", kind)) if value}
+
+
+def told(problems: Iterable[str]) -> list[str]:
+    """Return the first MAX_TOLD of ``problems``, none of them longer than anybody would read."""
+    first = islice(problems, MAX_TOLD)
+    return [each if len(each) <= _TOLD_LENGTH else each[:_TOLD_LENGTH] + "…" for each in first]
 
 
 def _colon(detail: str) -> str:

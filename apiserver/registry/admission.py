@@ -68,7 +68,7 @@ def _report_strict(resource: Resource, unknown: list[str], options: WriteOptions
     """Refuse, warn of, or ignore what strict decoding finds: fields given twice and fields that do not exist."""
     if not unknown and not options.repeated:
         return
-    texts = [*options.repeated, *(f'unknown field "{path}"' for path in unknown[:MAX_TOLD])][:MAX_TOLD]
+    texts = errors.told([*options.repeated, *(f'unknown field "{path}"' for path in unknown[:MAX_TOLD])])
     match options.field_validation:
         case FieldValidation.STRICT if options.is_patch:
             problem = f"strict decoding error: {', '.join(texts)}"

@@ -21,6 +21,8 @@ from kube.timestamps import to_time
 
 COLLECTION_WORKERS = 32
 """How many objects of a collection are deleted at the same time; storage commits them together."""
+LONGEST_GRACE_SECONDS = 2**31 - 1
+"""A longer grace period is cut: nobody waits for 68 years, and time itself ends some 8,000 years from now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ def marked(resource: Resource, old: Object, options: DeleteOptions, caller: Call
 def _grace(resource: Resource, old: Object, options: DeleteOptions, now: datetime) -> _Grace | None:
     """Return the grace period from now on, or None when none is left. A period that runs can only become shorter."""
     asked = options.grace_period_seconds
-    if asked is not None and asked < 0:
-        asked = 1
+    if asked is not None:
+        asked = min(asked, LONGEST_GRACE_SECONDS) if asked >= 0 else 1
     metadata = old["metadata"]
     if "deletionTimestamp" not in metadata:
         seconds = resource.strategy.grace_period_seconds(old, asked)

@@ -192,7 +192,7 @@ def _check(resource: Resource, config: Object, options: WriteOptions) -> None:
     if config["metadata"].get("managedFields") is not None:
         raise errors.bad_request("metadata.managedFields must be nil")
     try:
-        wrong = list(problems(version.schema.root, config))
+        wrong = errors.told(problems(version.schema.root, config))
     except RecursionError as too_deep:
         raise errors.nested_too_deeply() from too_deep
     if wrong:

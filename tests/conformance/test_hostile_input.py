@@ -90,9 +90,30 @@ async def test_a_copy_from_nowhere_is_no_json_patch(api: Api) -> None:
     assert answer.code == 400
 
 
-async def test_a_grace_period_of_a_thousand_digits_is_refused(api: Api) -> None:
+async def test_a_grace_period_of_more_than_64_bits_is_refused(api: Api) -> None:
+    await api.create(CONFIG_MAP, "a")
     answer = await api.call("DELETE", f"{CONFIG_MAP.path}/a", gracePeriodSeconds="9" * 5000)
     assert answer.code == 400
+    answer = await api.delete(CONFIG_MAP, "a", {"gracePeriodSeconds": 1 << 63})
+    assert answer.code == 400
+    assert (await api.delete(CONFIG_MAP, "a", {"gracePeriodSeconds": (1 << 63) - 1})).code == 200
+
+
+@pytest.mark.parametrize("content_type", [APPLY, MERGE_PATCH])
+async def test_of_a_million_mistakes_a_few_are_told_and_none_at_length(api: Api, content_type: str) -> None:
+    await api.create(CONFIG_MAP, "a")
+    wrong = {f"{'x' * 5_000}{number}": 1 for number in range(190)}
+    for mistakes in (wrong, {"metadata": {"name": "a", "labels": ["x" * 500_000]}}):
+        answer = await api.call(
+            "PATCH",
+            f"{CONFIG_MAP.path}/a",
+            orjson.dumps({**CONFIG_MAP.manifest("a"), **mistakes}),
+            content_type=content_type,
+            fieldManager="m",
+            fieldValidation="Strict",
+        )
+        assert answer.code in (400, 422)
+        assert len(json.dumps(answer.body)) < 250_000
 
 
 @pytest.mark.parametrize(

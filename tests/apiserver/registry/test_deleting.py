@@ -148,6 +148,13 @@ def test_finalizers_follow_the_propagation(
     assert (found or {}).get("finalizers", []) == left
 
 
+def test_a_grace_period_longer_than_time_lasts_is_cut(slow: Resource) -> None:
+    left = after(slow, fresh(), grace_period_seconds=2**63 - 1)
+    assert left is not None
+    assert left["deletionGracePeriodSeconds"] == 2**31 - 1
+    assert left["deletionTimestamp"] == "2094-01-19T15:14:07Z"
+
+
 def test_a_kind_that_does_not_propagate_never_waits_for_dependents(plain: Resource) -> None:
     alone = dataclasses.replace(plain, propagates=False)
     assert after(alone, fresh(), propagation=Propagation.FOREGROUND) is None
