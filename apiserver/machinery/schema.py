@@ -183,10 +183,18 @@ def _publish(schema: Any, file: _File, files: dict[Path, _File]) -> Any:
     target_file, name = _target(ref, file, files)
     target = {"$ref": REF_PREFIX + target_file.published(name)}
     siblings = {key: each for key, each in schema.items() if key != "$ref"}
-    if (description := target_file.definitions[name].get("description")) is not None:
+    if (description := _description(target_file, name, files)) is not None:
         # kubectl explain tells a field's own description only.
         siblings.setdefault("description", description)
     return {"allOf": [target], **siblings} if siblings else target
+
+
+def _description(file: _File, name: str, files: dict[Path, _File]) -> str | None:
+    """Return what a definition, or the nearest that it extends, says of itself."""
+    schema = file.definitions[name]
+    if "description" in schema or "extends" not in schema:
+        return schema.get("description")
+    return _description(*_target(schema["extends"], file, files), files)
 
 
 def _target(ref: str, file: _File, files: dict[Path, _File]) -> tuple[_File, str]:

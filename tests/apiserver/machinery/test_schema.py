@@ -244,8 +244,19 @@ def test_a_definition_that_extends_nothing_known_is_refused(directory: Path) -> 
 def test_a_field_tells_the_description_of_what_it_refers_to(directory: Path) -> None:
     file = directory / "zoo" / "v1.yaml"
     file.write_text(file.read_text().replace("    required: [cages]", "    description: What a zoo has.", 1))
-    properties = Catalogue.load(directory).schema("zoo.io", "v1", "Zoo").document["properties"]
-    assert properties["spec"]["description"] == "What a zoo has."
+    (directory / "zoo" / "v2.yaml").write_text("""
+package: io.zoo.v2
+group: zoo.io
+version: v2
+kinds: [Zoo]
+definitions:
+  Zoo: {extends: "v1.yaml#/definitions/Zoo", properties: {spec: {$ref: "#/definitions/Spec"}}}
+  Spec: {extends: "v1.yaml#/definitions/Spec"}
+""")
+    catalogue = Catalogue.load(directory)
+    for version in ("v1", "v2"):
+        properties = catalogue.schema("zoo.io", version, "Zoo").document["properties"]
+        assert properties["spec"]["description"] == "What a zoo has."
 
 
 def test_a_huge_object_that_is_all_wrong_is_told_so_in_little_time(zoo: Schema) -> None:
