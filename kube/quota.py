@@ -5,8 +5,9 @@ a Pod, by :mod:`kube.demand`. Kinds are named as ``plural.group``, or by the plu
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
+from kube.configuration import Configuration
 from kube.demand import Amounts, limits, requests
 from kube.instances import is_final
 from kube.objects import Object
@@ -27,30 +28,31 @@ HUGE_PAGES = "hugepages-"
 _CLASS_SUFFIX = ".storageclass.storage.k8s.io/"
 _STORAGE = "requests.storage"
 _IN_BYTES = ("memory", "storage")
+_SMALLEST = {"cpu": Decimal("0.001"), "memory": Decimal(1)}
 
 
-def usage(resource: str, obj: Object) -> Amounts:
+def usage(resource: str, obj: Object, configuration: Configuration) -> Amounts:
     """Return how much of everything that quotas can limit an object of ``resource`` uses."""
     used = {COUNT_PREFIX + resource: Decimal(1)}
     if resource in COUNTED:
         used[resource] = Decimal(1)
     if more := _USED_BY.get(resource):
-        used |= more(obj)
+        used |= more(obj, configuration)
     return used
 
 
-def charged(quota: Object, resource: str, obj: Object | None) -> Amounts:
+def charged(quota: Object, resource: str, obj: Object | None, configuration: Configuration) -> Amounts:
     """Return how much of ``quota`` an object uses: nothing where its scopes do not include the object."""
     hard = quota.get("spec", {}).get("hard", {})
     if obj is None or not hard or not _includes(quota, resource, obj):
         return {}
-    return {name: amount for name, amount in usage(resource, obj).items() if name in hard}
+    return {name: amount for name, amount in usage(resource, obj, configuration).items() if name in hard}
 
 
-def growth(quota: Object, resource: str, new: Object, old: Object | None) -> Amounts:
+def growth(quota: Object, resource: str, new: Object, old: Object | None, configuration: Configuration) -> Amounts:
     """Return how much more of ``quota`` is used when ``new`` takes the place of ``old``; what shrinks is left out."""
-    before = charged(quota, resource, old)
-    change = {name: amount - before.get(name, 0) for name, amount in charged(quota, resource, new).items()}
+    before, after = (charged(quota, resource, each, configuration) for each in (old, new))
+    change = {name: amount - before.get(name, 0) for name, amount in after.items()}
     return {name: amount for name, amount in change.items() if amount > 0}
 
 
@@ -59,12 +61,12 @@ def sources(quota: Object) -> set[str]:
     return {source(name) for name in quota.get("spec", {}).get("hard", {})}
 
 
-def counted(quota: Object, objects: Mapping[str, Iterable[Object]]) -> Amounts:
+def counted(quota: Object, objects: Mapping[str, Iterable[Object]], configuration: Configuration) -> Amounts:
     """Return how much all ``objects`` of its namespace, by kind, use of everything that the quota limits."""
     total: Amounts = dict.fromkeys(quota.get("spec", {}).get("hard", {}), Decimal(0))
     for resource, found in objects.items():
         for obj in found:
-            for name, amount in charged(quota, resource, obj).items():
+            for name, amount in charged(quota, resource, obj, configuration).items():
                 total[name] += amount
     return total
 
@@ -87,8 +89,8 @@ def written(amounts: Amounts) -> dict[str, str]:
 
 
 def _written(name: str, amount: Decimal) -> str:
-    if (name.endswith(_IN_BYTES) or HUGE_PAGES in name) and amount == amount.to_integral_value():
-        return format_bytes(int(amount))
+    if name.endswith(_IN_BYTES) or HUGE_PAGES in name:
+        return format_bytes(int(amount.to_integral_value(ROUND_CEILING)))
     try:
         return format_decimal(amount)
     except QuantityError:
@@ -112,12 +114,12 @@ def source(name: str) -> str:
     return CLAIMS if name == _STORAGE or _CLASS_SUFFIX in name else INSTANCES
 
 
-def _used_by_instance(instance: Object) -> Amounts:
+def _used_by_instance(instance: Object, configuration: Configuration) -> Amounts:
     """Count a guest that has not ended: its requests, under both names, its limits, and the devices of its host."""
     if is_final(instance):
         return {}
     domain = instance["spec"].get("domain", {})
-    requested, limited = requests(instance), limits(instance)
+    requested, limited = _rounded(requests(instance, configuration)), _rounded(limits(instance))
     if page_size := domain.get("memory", {}).get("hugepages", {}).get("pageSize"):
         requested[HUGE_PAGES + page_size] = requested.pop("memory")
         del limited["memory"]
@@ -131,7 +133,12 @@ def _used_by_instance(instance: Object) -> Amounts:
     return used
 
 
-def _used_by_claim(claim: Object) -> Amounts:
+def _rounded(amounts: Amounts) -> Amounts:
+    """Return amounts in whole bytes and thousandths of a CPU, rounded up as they are written."""
+    return {name: amount.quantize(_SMALLEST[name], ROUND_CEILING) for name, amount in amounts.items()}
+
+
+def _used_by_claim(claim: Object, _: Configuration) -> Amounts:
     """Count the storage that a claim asks for, and the claim, in all and of its class."""
     spec = claim.get("spec", {})
     used = dict(_readable({_STORAGE: spec.get("resources", {}).get("requests", {}).get("storage", "0")}))
@@ -141,7 +148,10 @@ def _used_by_claim(claim: Object) -> Amounts:
     return used
 
 
-_USED_BY: Mapping[str, Callable[[Object], Amounts]] = {INSTANCES: _used_by_instance, CLAIMS: _used_by_claim}
+_USED_BY: Mapping[str, Callable[[Object, Configuration], Amounts]] = {
+    INSTANCES: _used_by_instance,
+    CLAIMS: _used_by_claim,
+}
 
 
 def _includes(quota: Object, resource: str, obj: Object) -> bool:

@@ -12,6 +12,7 @@ write, and stays when the write fails.
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import NoReturn
 
 from apiserver.machinery import errors
@@ -19,7 +20,6 @@ from apiserver.machinery.resource import Object, Resource
 from apiserver.registry.codec import hub_object, stored_body
 from apiserver.storage.contract import (
     Along,
-    Amend,
     ConflictError,
     Key,
     NotFoundError,
@@ -29,8 +29,10 @@ from apiserver.storage.contract import (
     Store,
 )
 from kube import quota as quotas
+from kube.configuration import Configuration, configuration_of, governing
 from kube.demand import Amounts
 
+KUBEVIRTS = "kubevirts.kubevirt.io"
 ATTEMPTS = 20
 """How often a namespace is counted for one write before that is refused: others may write all the time."""
 Commit = Callable[[Sequence[Along]], Awaitable[Record]]
@@ -51,41 +53,38 @@ async def commit_within(store: Store, resource: Resource, new: Object, old: Obje
     Raises 403 when one of them would be exceeded, and what ``commit`` raises.
     """
     for _ in range(ATTEMPTS):
-        found = await _concerned(store, resource, new, old)
+        use, found = await _use(store, resource, new, old)
         try:
-            return await commit([Along(each.key, _charge(resource, new, old)) for each in found])
+            return await commit([Along(key, use.charge) for key in found])
         except _InDoubtError as doubt:
-            await _count(store, doubt.key, resource, new, old, write=True)
+            await _count(store, doubt.key, use, write=True)
     raise _refused(resource, new, "the quotas of its namespace are being used too much; please try again")
 
 
 async def check(store: Store, resource: Resource, new: Object, old: Object | None) -> None:
     """Raise 403 when the quotas do not allow ``new`` in the place of ``old``; charge nothing."""
-    charge = _charge(resource, new, old)
-    for record in await _concerned(store, resource, new, old):
-        try:
-            charge(record)
-        except _InDoubtError as doubt:
-            await _count(store, doubt.key, resource, new, old, write=False)
+    use, found = await _use(store, resource, new, old)
+    for key in found:
+        await _count(store, key, use, write=False)
 
 
-async def _concerned(store: Store, resource: Resource, new: Object, old: Object | None) -> list[Record]:
-    """Return the quotas of which more would be used.
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What a write uses more of than before."""
 
-    What is at hand will do: whoever writes has read the namespace or the object before, as new as it was then.
-    """
-    if not resource.namespaced:
-        return []
-    here = Selection(namespace=new["metadata"]["namespace"])
-    found = await store.list(quotas.RESOURCE_QUOTAS, here, at_least=0)
-    kind = resource.storage_name
-    return [each for each in found.records if quotas.growth(hub_object(each), kind, new, old)]
+    resource: Resource
+    new: Object
+    old: Object | None
+    configuration: Configuration
 
+    def of(self, quota: Object) -> Amounts:
+        """Return how much more of a quota is used."""
+        return quotas.growth(quota, self.resource.storage_name, self.new, self.old, self.configuration)
 
-def _charge(resource: Resource, new: Object, old: Object | None) -> Amend:
-    def charge(record: Record) -> bytes | None:
+    def charge(self, record: Record) -> bytes | None:
+        """Return a quota with the use charged (``storage.contract.Amend``). Raises _InDoubtError."""
         quota = hub_object(record)
-        more = quotas.growth(quota, resource.storage_name, new, old)
+        more = self.of(quota)
         if not more:
             return None
         used = quotas.recorded(quota)
@@ -93,10 +92,22 @@ def _charge(resource: Resource, new: Object, old: Object | None) -> Amend:
             raise _InDoubtError(record.key)
         return _with_status(quota, {**used, **{name: used[name] + amount for name, amount in more.items()}})
 
-    return charge
+
+async def _use(store: Store, resource: Resource, new: Object, old: Object | None) -> tuple[_Use, list[Key]]:
+    """Return what would be used, and the quotas that count it.
+
+    What is at hand will do: whoever writes has read the namespace or the object before, as new as it was then.
+    """
+    here = Selection(namespace=new["metadata"].get("namespace", ""))
+    found = await store.list(quotas.RESOURCE_QUOTAS, here, at_least=0) if resource.namespaced else None
+    if found is None or not found.records:
+        return _Use(resource, new, old, Configuration()), []
+    kubevirts = await store.list(KUBEVIRTS, at_least=0)
+    use = _Use(resource, new, old, configuration_of(governing(map(hub_object, kubevirts.records))))
+    return use, [each.key for each in found.records if use.of(hub_object(each))]
 
 
-async def _count(store: Store, key: Key, resource: Resource, new: Object, old: Object | None, *, write: bool) -> None:
+async def _count(store: Store, key: Key, use: _Use, *, write: bool) -> None:
     """Count all that a quota limits, and record it. Raises 403 when even so the write is too much.
 
     What is counted is at least as new as the quota, and nothing that uses more of it comes in between without a
@@ -111,14 +122,13 @@ async def _count(store: Store, key: Key, resource: Resource, new: Object, old: O
         kind: map(hub_object, (await store.list(kind, here, at_least=record.revision)).records)
         for kind in quotas.sources(quota)
     }
-    used = quotas.counted(quota, found)
-    more = quotas.growth(quota, resource.storage_name, new, old)
+    used, more = quotas.counted(quota, found, use.configuration), use.of(quota)
     over = quotas.exceeded(quota, used, more)
     if write and quotas.recorded(quota) != used:
         with suppress(ConflictError, NotFoundError):  # then it is counted again, or it does not matter any more
             await store.replace(key, _with_status(quota, used), expected=record.revision)
     if over:
-        _refuse(resource, new, quota, {name: more[name] for name in over}, used)
+        _refuse(use.resource, use.new, quota, {name: more[name] for name in over}, used)
 
 
 def _with_status(quota: Object, used: Amounts) -> bytes:

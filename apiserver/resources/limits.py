@@ -9,6 +9,7 @@ import operator
 from collections.abc import Iterator
 
 from apiserver.machinery.resource import Object, Stored
+from apiserver.resources.cluster import Cluster
 from kube.demand import Amounts, guest_memory, limits, requests
 from kube.quantity import amount
 from kube.quota import written
@@ -18,31 +19,36 @@ CONTAINER, POD, CLAIM = "Container", "Pod", "PersistentVolumeClaim"
 _MEASURED = ("cpu", "memory")
 
 
-def fill_instance_resources(stored: Stored, instance: Object) -> None:
+def fill_instance_resources(cluster: Cluster, instance: Object) -> None:
     """Give an instance the requests and limits that its namespace has for those who say nothing.
 
     The guest needs what its hardware is: its memory and dedicated CPUs are requests, and a limit below is none.
     """
     domain = instance["spec"]["domain"]
     dedicated = domain.get("cpu", {}).get("dedicatedCpuPlacement")
-    for item in _items(stored, instance, CONTAINER):
+    for item in _items(cluster.stored, instance, CONTAINER):
         for name in _MEASURED if not dedicated else ("memory",):
             said = domain.get("resources", {})
             requested = name in said.get("requests", {}) or (name == "memory" and guest_memory(instance))
             if name in item.get("defaultRequest", {}) and not requested:
                 domain["resources"] = _adding(said, "requests", name, item["defaultRequest"][name])
             said, limit = domain.get("resources", {}), item.get("default", {}).get(name)
-            if limit and name not in said.get("limits", {}) and amount(limit) >= requests(instance)[name]:
+            if (
+                limit
+                and name not in said.get("limits", {})
+                and amount(limit) >= requests(instance, cluster.configuration)[name]
+            ):
                 domain["resources"] = _adding(said, "limits", name, limit)
 
 
-def instance_refusal(stored: Stored, instance: Object) -> str | None:
+def instance_refusal(cluster: Cluster, instance: Object) -> str | None:
     """Return what of an instance its namespace does not allow, or None."""
+    requested, limited = requests(instance, cluster.configuration), limits(instance)
     found = [
         problem
         for type_ in (CONTAINER, POD)
-        for item in _items(stored, instance, type_)
-        for problem in _problems(item, requests(instance), limits(instance))
+        for item in _items(cluster.stored, instance, type_)
+        for problem in _problems(item, requested, limited)
     ]
     return _told(found)
 

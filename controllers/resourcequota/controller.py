@@ -12,7 +12,7 @@ from controllers.monitors import Monitors
 from kube.instances import is_final
 from kube.metadata import status_patch
 from kube.objects import Object
-from kube.quota import counted, sources, written
+from kube.quota import INSTANCES, counted, sources, written
 
 MEASURED = frozenset({PERSISTENT_VOLUME_CLAIM, VIRTUAL_MACHINE_INSTANCE})
 """Kinds of which more counts than how many there are."""
@@ -36,12 +36,15 @@ class ResourceQuotaController:
         self._client: Client = context.client
         self._quotas = context.informers[RESOURCE_QUOTA]
         self._monitors = monitors
+        self._configuration = context.configuration
         self._queue: WorkQueue[ObjectKey] = WorkQueue("resourcequota", self.reconcile, workers=WORKERS)
         self._quotas.add_handler(self._quota_changed)
         monitors.add_handler(self._content_changed)
+        context.configuration.add_handler(self._configuration_changed)
 
     async def run(self) -> None:
-        """Reconcile until cancelled, once the quotas and what is served are known."""
+        """Reconcile until cancelled, once the quotas, the configuration and what is served are known."""
+        await self._configuration.known()
         await self._quotas.synced.wait()
         await self._monitors.synced()
         await self._queue.run()
@@ -53,7 +56,7 @@ class ResourceQuotaController:
             return None
         served = {_qualified(each.kind): each.kind for each in self._monitors.served}
         found = {name: await self._list(served[name], quota) for name in sources(quota) & served.keys()}
-        status = {"hard": _hard(quota), "used": written(counted(quota, found))}
+        status = {"hard": _hard(quota), "used": written(counted(quota, found, self._configuration.now))}
         if patch := status_patch(quota, {**quota.get("status", {}), **status}):
             patched = await self._client.patch(RESOURCE_QUOTA, key.name, key.namespace, patch, subresource="status")
             self._quotas.observe(patched)
@@ -72,6 +75,11 @@ class ResourceQuotaController:
     def _quota_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and (old is None or _hard(new) != new.get("status", {}).get("hard", {})):
             self._queue.add(key_of(new))
+
+    def _configuration_changed(self) -> None:
+        for quota in self._quotas.all():
+            if INSTANCES in sources(quota):
+                self._queue.add(key_of(quota))
 
     def _content_changed(self, kind: Kind, old: Object | None, new: Object | None) -> None:
         if old is None or not _frees(kind, old, new):

@@ -13,6 +13,7 @@ from tests.server import Server, running_server
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", "default")
 INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
+KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 WRITERS = 30
 
 
@@ -110,6 +111,16 @@ async def test_guests_use_no_more_memory_and_cpus_than_allowed(api: Api) -> None
         "limited: memory=2Gi,requests.cpu=1"
     )
     assert (await create(api, INSTANCE, "two", guest())).code == 201
+
+
+async def test_guests_are_counted_as_the_configuration_shares_nodes_among_them(api: Api) -> None:
+    configuration = {"developerConfiguration": {"cpuAllocationRatio": 1, "memoryOvercommit": 200}}
+    kubevirt = KUBEVIRT.manifest("kubevirt") | {"spec": {"configuration": configuration}}
+    assert (await api.call("POST", KUBEVIRT.path, kubevirt)).code == 201
+    await limit(api, memory="1Gi", cpu="2")
+    for name in ("one", "two"):
+        assert (await create(api, INSTANCE, name, guest())).code == 201
+    assert await used(api) == {"cpu": "2", "memory": "1Gi"}
 
 
 async def test_a_change_is_refused_only_when_it_uses_more(api: Api) -> None:

@@ -10,6 +10,7 @@ from tests.server import Server
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
 INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
+KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SECRETS = {"count/secrets": "5", "secrets": "5"}
 
 pytestmark = pytest.mark.usefixtures("controllers")
@@ -66,3 +67,14 @@ async def test_a_quota_that_is_changed_is_counted_again(api: Api) -> None:
     await until_used(api, configmaps=str(len(found)))
     await api.patch(QUOTA, "limited", {"spec": {"hard": {"configmaps": None, "pods": "1"}}})
     assert (await until_used(api, pods="0"))["hard"] == {"pods": "1"}
+
+
+async def test_a_change_of_the_configuration_counts_guests_again(api: Api) -> None:
+    await limit(api, cpu="4")
+    guest = INSTANCE.manifest("one") | {"spec": {"domain": {"memory": {"guest": "1Gi"}, "devices": {}}}}
+    assert (await api.call("POST", INSTANCE.path, guest)).code == 201
+    await until_used(api, cpu="100m")
+    configuration = {"developerConfiguration": {"cpuAllocationRatio": 2}}
+    kubevirt = KUBEVIRT.manifest("kubevirt") | {"spec": {"configuration": configuration}}
+    assert (await api.call("POST", KUBEVIRT.path, kubevirt)).code == 201
+    await until_used(api, cpu="500m")

@@ -5,10 +5,26 @@ from typing import Any
 
 import pytest
 
-from kube.quota import CLAIMS, INSTANCES, charged, counted, exceeded, growth, recorded, sources, usage, written
+from kube import quota as quotas
+from kube.configuration import Configuration
+from kube.demand import Amounts
+from kube.quota import CLAIMS, INSTANCES, exceeded, recorded, sources, written
 
 Object = dict[str, Any]
 GI = Decimal(2**30)
+PLAIN = Configuration()
+
+
+def usage(resource: str, obj: Object) -> Amounts:
+    return quotas.usage(resource, obj, PLAIN)
+
+
+def charged(quota: Object, resource: str, obj: Object) -> Amounts:
+    return quotas.charged(quota, resource, obj, PLAIN)
+
+
+def growth(quota: Object, new: Object, old: Object | None) -> Amounts:
+    return quotas.growth(quota, CLAIMS, new, old, PLAIN)
 
 
 def quota(*names: str, **spec: Any) -> Object:
@@ -39,6 +55,13 @@ def test_a_guest_counts_under_the_names_that_pods_count_under() -> None:
         "requests.memory": GI,
         "limits.memory": GI,
     }
+
+
+def test_a_guest_counts_as_the_configuration_shares_nodes_among_guests() -> None:
+    shared = Configuration({"developerConfiguration": {"cpuAllocationRatio": 3, "memoryOvercommit": 150}})
+    used = quotas.usage(INSTANCES, instance(), shared)
+    assert (used["cpu"], used["limits.cpu"]) == (Decimal("0.334"), 1)
+    assert (used["memory"], used["limits.memory"]) == (715827883, GI)
 
 
 def test_a_guest_that_has_ended_counts_as_an_object_only() -> None:
@@ -110,16 +133,16 @@ def test_a_kind_that_has_nothing_to_do_with_a_scope_is_not_in_it() -> None:
 
 def test_only_what_grows_is_more() -> None:
     limited = quota("requests.storage", "persistentvolumeclaims")
-    assert growth(limited, CLAIMS, claim("2Gi"), claim()) == {"requests.storage": GI}
-    assert growth(limited, CLAIMS, claim(), claim("2Gi")) == {}
-    assert growth(limited, CLAIMS, claim(), None) == {"requests.storage": GI, "persistentvolumeclaims": 1}
+    assert growth(limited, claim("2Gi"), claim()) == {"requests.storage": GI}
+    assert growth(limited, claim(), claim("2Gi")) == {}
+    assert growth(limited, claim(), None) == {"requests.storage": GI, "persistentvolumeclaims": 1}
 
 
 def test_all_that_a_quota_limits_is_counted_also_where_there_is_nothing() -> None:
     limited = quota("configmaps", "requests.memory", "pods", "count/things.example.org", "requests.storage")
     assert sources(limited) == {"configmaps", INSTANCES, "pods", "things.example.org", CLAIMS}
     found = {"configmaps": [{}, {}], INSTANCES: [instance(), instance("Failed")]}
-    assert counted(limited, found) == {
+    assert quotas.counted(limited, found, PLAIN) == {
         **dict.fromkeys(limited["spec"]["hard"], 0),
         "configmaps": 2,
         "requests.memory": GI,

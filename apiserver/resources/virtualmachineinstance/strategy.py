@@ -54,7 +54,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         if INSTANCE_FINALIZER not in finalizers:
             finalizers.append(INSTANCE_FINALIZER)
         fill_instance(new["spec"], self._cluster.configuration)
-        fill_instance_resources(self._cluster.stored, new)
+        fill_instance_resources(self._cluster, new)
         fill_topology_version(new)
         new["status"] = _first_status(new["spec"])
 
@@ -67,7 +67,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         firmware = new["spec"]["domain"].setdefault("firmware", {})
         firmware["uuid"] = firmware.get("uuid") or stored["domain"]["firmware"]["uuid"]
         fill_instance(new["spec"], configuration)
-        fill_instance_resources(self._cluster.stored, new)
+        fill_instance_resources(self._cluster, new)
         if new["spec"] == stored:
             new["spec"] = clone(old["spec"])
 
@@ -101,8 +101,8 @@ class VirtualMachineInstanceStrategy(Strategy):
         """Refuse a new instance whose priority class is missing, or which the namespace's limit ranges do not allow."""
         if old is not None:
             return None
-        stored, priority = self._cluster.stored, new["spec"].get("priorityClassName", "")
-        return missing_class(stored, priority) or instance_refusal(stored, new)
+        missing = missing_class(self._cluster.stored, new["spec"].get("priorityClassName", ""))
+        return missing or instance_refusal(self._cluster, new)
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used, or does not work yet."""
