@@ -7,9 +7,12 @@ import uuid
 
 from apiserver.machinery.resource import Object
 from apiserver.resources.cluster import Cluster
+from apiserver.resources.virtualmachine.matchers import infer
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.defaults.machine import ARCHITECTURES
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, keep_topology_version
+from kube.instancetypes.fields import field, fill
+from kube.instancetypes.matchers import PREFERENCE, MissingError, UnknownKindError, chosen
 
 _DATA_SOURCES = "datasources.cdi.kubevirt.io"
 _ARCHITECTURE_LABEL = "template.kubevirt.io/architecture"
@@ -19,6 +22,7 @@ _IDENTITY = ("uuid", "serial")
 
 def fill_new(machine: Object, cluster: Cluster) -> None:
     """Fill in a new machine: architecture, machine type, UUID, serial number and the layout of its PCI bus."""
+    infer(machine, cluster.stored)
     template = machine["spec"]["template"]
     spec = template["spec"]
     _fill_board(machine, cluster)
@@ -30,6 +34,7 @@ def fill_new(machine: Object, cluster: Cluster) -> None:
 
 def fill_changed(machine: Object, old: Object, cluster: Cluster) -> None:
     """Put back what a client left out that sends the manifest that it made the machine from."""
+    infer(machine, cluster.stored)
     template, before = machine["spec"]["template"], old["spec"]["template"]
     spec, kept = template["spec"], before["spec"]
     spec["architecture"] = spec.get("architecture") or kept.get("architecture", "")
@@ -48,9 +53,26 @@ def fill_changed(machine: Object, old: Object, cluster: Cluster) -> None:
 
 def _fill_board(machine: Object, cluster: Cluster) -> None:
     spec = machine["spec"]["template"]["spec"]
+    _fill_preferred(machine, cluster)
     if not spec.get("architecture") and (found := _architecture_of_source(machine, cluster)):
         spec["architecture"] = found
     fill_machine(spec, cluster.configuration)
+
+
+def _fill_preferred(machine: Object, cluster: Cluster) -> None:
+    """Fill in what a preference says of the board, and of storage, which is made before any instance is."""
+    try:
+        preference = chosen(machine, PREFERENCE, cluster.stored) or {}
+    except (MissingError, UnknownKindError):  # the rules tell, or it is still to come
+        return
+    spec = machine["spec"]["template"]["spec"]
+    fill(spec, "architecture", preference.get("preferredArchitecture"))
+    fill(spec, "domain.machine.type", field(preference, "machine.preferredMachineType"))
+    storage_class = field(preference, "volumes.preferredStorageClassName")
+    for template in machine["spec"].get("dataVolumeTemplates", ()) if storage_class else ():
+        for kind in ("pvc", "storage"):
+            if kind in template["spec"]:
+                template["spec"][kind].setdefault("storageClassName", storage_class)
 
 
 def _architecture_of_source(machine: Object, cluster: Cluster) -> str | None:

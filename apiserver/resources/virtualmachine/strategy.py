@@ -10,6 +10,8 @@ from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachine.datavolumetemplates import validate_data_volume_templates
 from apiserver.resources.virtualmachine.defaults import fill_changed, fill_new
+from apiserver.resources.virtualmachine.expansion import expand
+from apiserver.resources.virtualmachine.matchers import validate_matcher_changes, validate_matchers
 from apiserver.resources.virtualmachine.validation import (
     template_warnings,
     validate_power,
@@ -48,7 +50,8 @@ class VirtualMachineStrategy(Strategy):
         yield from validate_power(new["spec"], configuration)
         yield from validate_volume_updates(new["spec"])
         yield from validate_data_volume_templates(new)
-        yield from validate_template(new["spec"]["template"], configuration, caller)
+        yield from validate_matchers(new["spec"])
+        yield from self._validate_expanded(new, caller)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the change. What was stored under older rules may stay as it is."""
@@ -58,11 +61,21 @@ class VirtualMachineStrategy(Strategy):
         yield from validate_power(spec, configuration)
         yield from validate_volume_updates(spec)
         yield from validate_while_busy(new, old)
-        same = spec["template"] == before["template"]
+        yield from validate_matcher_changes(spec, before)
+        same = all(spec.get(each) == before.get(each) for each in ("template", "instancetype", "preference"))
         if not same or spec.get("dataVolumeTemplates") != before.get("dataVolumeTemplates"):
             yield from validate_data_volume_templates(new)
         if not same:
-            yield from validate_template(spec["template"], configuration, caller)
+            yield from validate_matchers(spec)
+            yield from self._validate_expanded(new, caller)
+
+    def _validate_expanded(self, machine: Object, caller: Caller) -> Iterable[FieldError]:
+        """Judge the template as it will be with what instance type and preference make of it."""
+        expansion = expand(machine, self._cluster)
+        if expansion.errors:
+            yield from expansion.errors
+        else:
+            yield from validate_template(expansion.template, self._cluster.configuration, caller)
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used, or will not work."""
@@ -70,3 +83,5 @@ class VirtualMachineStrategy(Strategy):
             yield "spec.running is deprecated; use spec.runStrategy"
         yield from spec_warnings(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
         yield from template_warnings(new["spec"])
+        for each in expand(new, self._cluster).missing:
+            yield f"{each.field}: {each.message}"

@@ -2,9 +2,9 @@
 
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.defaults.machine import AMD64, S390X
+from kube.attachments import DRIVES, add_disks, add_interface
 from kube.configuration import Configuration
 
-_DRIVES = ("disk", "cdrom", "lun")
 _WATCHDOGS = {AMD64: "i6300esb", S390X: "diag288"}
 
 
@@ -29,30 +29,19 @@ def _pull_policy(source: Object) -> None:
 
 def network(spec: Object, configuration: Configuration) -> None:
     """Attach a guest that says nothing to the pod network, in the way that the configuration prefers."""
-    devices = spec["domain"]["devices"]
-    attach = devices.get("autoattachPodInterface", True)
-    if attach and not devices.get("interfaces") and not spec.get("networks"):
-        devices["interfaces"] = [{"name": "default", configuration.default_network_interface: {}}]
-        spec["networks"] = [{"name": "default", "pod": {}}]
+    add_interface(spec, configuration.default_network_interface)
 
 
 def disks(spec: Object) -> None:
     """Show every volume to the guest, in a drive on a bus."""
-    devices = spec["domain"]["devices"]
-    listed = devices.get("disks", [])
-    shown = {each["name"] for each in (*listed, *devices.get("filesystems", ()))}
-    listed = [*listed, *({"name": each["name"]} for each in spec.get("volumes", ()) if each["name"] not in shown)]
+    add_disks(spec)
     bus = "sata" if spec["architecture"] == AMD64 else "virtio"
-    for disk in listed:
+    for disk in spec["domain"]["devices"].get("disks", ()):
         _drive(disk, bus)
-    if listed:
-        devices["disks"] = listed
 
 
 def _drive(disk: Object, bus: str) -> None:
-    if not any(drive in disk for drive in _DRIVES):
-        disk["disk"] = {}
-    for drive in _DRIVES:
+    for drive in DRIVES:
         if drive in disk and not disk[drive].get("bus"):
             disk[drive]["bus"] = bus
     if "cdrom" in disk:

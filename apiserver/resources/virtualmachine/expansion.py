@@ -1,0 +1,90 @@
+"""What a machine's instances will be made from: its template with its instance type and preference applied.
+
+Source: KubeVirt's ``pkg/instancetype/webhooks/vm`` and ``expand``.
+"""
+
+from dataclasses import dataclass
+
+from apiserver.machinery.cloning import clone
+from apiserver.machinery.errors import FieldError
+from apiserver.machinery.resource import Object
+from apiserver.resources.cluster import Cluster
+from apiserver.resources.virtualmachineinstance.defaults import fill_instance
+from kube.attachments import add_disks, add_interface
+from kube.instancetypes.application import apply
+from kube.instancetypes.fields import is_open
+from kube.instancetypes.matchers import INSTANCETYPE, PREFERENCE, MissingError, UnknownKindError, chosen
+from kube.instancetypes.requirements import unmet
+from kube.instancetypes.topology import uneven_spread
+
+TEMPLATE = "spec.template"
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """A machine's template as instances are made from it."""
+
+    template: Object
+    """A copy; that of the machine where there is nothing to apply, or something is wrong."""
+    errors: tuple[FieldError, ...] = ()
+    """Why instance type and preference cannot be applied."""
+    missing: tuple[FieldError, ...] = ()
+    """What the machine names and is not there yet. It may still come, so this alone refuses no machine."""
+
+
+def expand(machine: Object, cluster: Cluster) -> Expansion:
+    """Apply what the machine names to a copy of its template."""
+    template, missing = clone(machine["spec"]["template"]), list[FieldError]()
+    instancetype = _chosen(machine, INSTANCETYPE, cluster, missing)
+    preference = _chosen(machine, PREFERENCE, cluster, missing)
+    if why := uneven_spread(instancetype, preference):
+        return Expansion(template, (FieldError("FieldValueInvalid", "spec.instancetype", why),), tuple(missing))
+    conflicts = apply(instancetype, preference, template)
+    told = "the instance type decides this; remove it here, or choose another instance type"
+    found = [FieldError("FieldValueInvalid", f"{TEMPLATE}.{path}", told) for path in conflicts]
+    found += _requirements(instancetype, preference, template, cluster)
+    return Expansion(template, tuple(found), tuple(missing))
+
+
+def expand_fully(machine: Object, cluster: Cluster) -> tuple[Object, tuple[FieldError, ...]]:
+    """Return a machine that needs no instance type or preference any more, and why that cannot be made, if so.
+
+    Unlike :func:`expand` it fills in all that an instance would be filled in with.
+    """
+    if not any(which in machine["spec"] for which in (INSTANCETYPE, PREFERENCE)):
+        return machine, ()
+    expanded = clone(machine)
+    spec = expanded["spec"]["template"]["spec"]
+    add_disks(spec)
+    add_interface(spec, cluster.configuration.default_network_interface)
+    expansion = expand(expanded, cluster)
+    fill_instance(expansion.template["spec"], cluster.configuration)
+    kept = {name: value for name, value in expanded["spec"].items() if name not in (INSTANCETYPE, PREFERENCE)}
+    expanded["spec"] = {**kept, "template": expansion.template}
+    for which in (INSTANCETYPE, PREFERENCE):
+        expanded.get("status", {}).pop(f"{which}Ref", None)
+    return expanded, (*expansion.missing, *expansion.errors)
+
+
+def _chosen(machine: Object, which: str, cluster: Cluster, missing: list[FieldError]) -> Object | None:
+    try:
+        return chosen(machine, which, cluster.stored)
+    except UnknownKindError:
+        return None  # the matcher's own rules tell
+    except MissingError as error:
+        if not is_open(machine["spec"], f"{which}.name"):
+            missing.append(FieldError("FieldValueNotFound", f"spec.{which}", f"{error}; create it first"))
+        return None
+
+
+def _requirements(
+    instancetype: Object | None, preference: Object | None, template: Object, cluster: Cluster
+) -> list[FieldError]:
+    if not (preference or {}).get("requirements"):
+        return []
+    spec = clone(template["spec"])
+    fill_instance(spec, cluster.configuration)
+    return [
+        FieldError("FieldValueNotFound", f"spec.{each.path}", each.why)
+        for each in unmet(instancetype, preference, spec)
+    ]
