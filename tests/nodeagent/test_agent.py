@@ -15,12 +15,15 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from client.api import Client
+from client.configuration import LiveConfiguration
 from client.informer import Informer
 from client.kinds import EVENT, KUBEVIRT, NODE, SECRET, VIRTUAL_MACHINE_INSTANCE
 from kube.conditions import get_condition
 from nodeagent.agent import Options, run
+from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.instance.controller import RETRY_SECONDS, WORKERS
+from nodeagent.registration import ACCELERATION_LABEL, Registration
 from tests.server import NODE as NODE_NAME
 from tests.server import running_server
 
@@ -400,13 +403,38 @@ async def test_failures_that_differ_each_time_are_not_tried_again_at_once(host: 
         registry.close()
 
 
+async def test_the_node_tells_of_kvm_only_while_guests_may_use_it(host: Host) -> None:
+    kubevirts = Informer(host.client, KUBEVIRT)
+    configuration = LiveConfiguration(kubevirts)
+    emulating = asyncio.Event()
+    configuration.add_handler(lambda: emulating.set() if configuration.now.use_emulation else None)
+    watching = asyncio.create_task(kubevirts.run())
+    try:
+        await configuration.known()
+        registration = Registration(host.client, NODE_NAME, await read_host(), host.hypervisor, configuration, kvm=True)
+        node = await registration.register()
+        assert node["metadata"]["labels"][ACCELERATION_LABEL] == "kvm"
+        await configure(host, developerConfiguration={"useEmulation": True})
+        async with asyncio.timeout(SECONDS):
+            await emulating.wait()
+        node = await registration.register()
+        assert node["metadata"]["labels"][ACCELERATION_LABEL] == "emulation"
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+async def configure(host: Host, **said: Any) -> None:
+    """Create the KubeVirt object."""
+    metadata = {"name": "kubevirt", "namespace": "virtplane"}
+    await host.client.create(KUBEVIRT, {"metadata": metadata, "spec": {"configuration": said}})
+
+
 async def test_a_change_of_the_configuration_shows_in_the_next_guest(host: Host) -> None:
     await host.start()
-    said = {"smbios": {"manufacturer": "Example Ltd"}, "developerConfiguration": {"useEmulation": True}}
-    metadata = {"name": "kubevirt", "namespace": "virtplane"}
     await host.bind("before", terminationGracePeriodSeconds=0)
     await host.until_phase("before", "Running")
-    await host.client.create(KUBEVIRT, {"metadata": metadata, "spec": {"configuration": said}})
+    await configure(host, smbios={"manufacturer": "Example Ltd"})
     await host.bind("after", terminationGracePeriodSeconds=0)
     await host.until_phase("after", "Running")
     assert [_maker(host, name) for name in ("before", "after")] == ["KubeVirt", "Example Ltd"]
