@@ -14,6 +14,7 @@ from apiserver.machinery.comparison import Comparison, applied_fields, compare
 from apiserver.machinery.disowning import Versions, without_disowned
 from apiserver.machinery.fields import LEAF, Fields, difference, intersection, union
 from apiserver.machinery.managers import APPLY, UPDATE, ContestedError, Identity, Manager, Managers
+from apiserver.machinery.reconciling import reconciled
 from apiserver.machinery.resource import Object
 from apiserver.machinery.structural import Node
 
@@ -63,7 +64,7 @@ class FieldManager:
         Raises UnconvertibleError when managers of other versions cannot be asked.
         """
         change = _Change(self, old, new)
-        left, _ = self._left(managers, change, None)
+        left, _ = self._left(self._reconciled(managers), change, None)
         mine = change.at(writer.api_version) or Comparison()
         taken = union(mine.modified, mine.added)
         if taken:
@@ -83,6 +84,7 @@ class FieldManager:
         at, before = writer.api_version, {writer.api_version: live}
         if not managers:
             managers = self.update({}, {at: {"metadata": {}}}, before, replace(writer, name=BEFORE_FIRST_APPLY))
+        managers = self._reconciled(managers)
         me, node = writer.identity(APPLY), self.versions.node(at)
         last = managers.get(me)
         mine = Manager(at, self._applied(node, config), last.time if last else None)
@@ -121,6 +123,17 @@ class FieldManager:
         if fields.get(_METADATA) == LEAF:
             del fields[_METADATA]
         return fields
+
+    def _reconciled(self, managers: Managers) -> Managers:
+        """Return ``managers`` as the schemas now let them own what they owned."""
+        result: Managers = {}
+        for key, manager in managers.items():
+            try:
+                fields = reconciled(self.versions.node(manager.api_version), manager.fields)
+            except KeyError:  # a version that is no longer served: what becomes of it is decided later
+                fields = manager.fields
+            result[key] = manager if fields is manager.fields else replace(manager, fields=fields)
+        return result
 
     def _concerns(self, fields: Fields) -> bool:
         return self.only is None or f"f:{self.only}" in fields
