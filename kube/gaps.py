@@ -118,9 +118,11 @@ def gaps(spec: Object) -> Iterator[Gap]:
 
 def _below(value: Any, rows: "_Rows", field: str) -> Iterator[Gap]:
     """Yield the gaps below ``value``, whose own path is ``field``."""
-    for name, row in rows.items():
-        found = value.get(name) if isinstance(value, Mapping) else None
-        if found is None:
+    if not isinstance(value, Mapping):
+        return
+    for name, found in value.items():
+        row = rows.get(name)
+        if row is None or found is None:
             continue
         below = f"{field}.{name}" if field else name
         places = ((below, found),) if not row.is_list else ((f"{below}[{i}]", each) for i, each in enumerate(found))

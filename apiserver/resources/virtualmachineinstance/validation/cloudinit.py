@@ -33,8 +33,10 @@ def cloud_init_problems(source: Object, path: str) -> Iterator[FieldError]:
     if not any(choice in source and source[choice] != "" for choices in _FIELDS.values() for choice in choices):
         yield FieldError.required(f"{path}.userData", "give userData, userDataBase64, secretRef or network data")
     for name, (inline, encoded, reference) in _FIELDS.items():
-        yield from _inline(name, source.get(inline, "").encode(), f"{path}.{inline}")
-        yield from _encoded(name, source.get(encoded, ""), f"{path}.{encoded}")
+        if inline in source:
+            yield from _inline(name, source[inline].encode(), f"{path}.{inline}")
+        if encoded in source:
+            yield from _encoded(name, source[encoded], f"{path}.{encoded}")
         if reference in source and not source[reference].get("name"):
             yield FieldError.required(f"{path}.{reference}.name", "name the Secret")
 

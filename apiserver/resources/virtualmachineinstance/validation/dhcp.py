@@ -1,6 +1,5 @@
 """What an interface's DHCP server tells the guest beside its address."""
 
-from collections import Counter
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address
 
@@ -15,15 +14,15 @@ PRIVATE_OPTIONS = range(224, 255)
 def private_options(spec: Object, path: str) -> Iterator[FieldError]:
     """Options of one's own are in the range for them, each once."""
     for options, field in _dhcp_options(spec, path):
-        seen: Counter[int] = Counter()
+        seen: set[int] = set()
         for i, each in enumerate(options.get("privateOptions", ())):
             option, at = each["option"], f"{field}.privateOptions[{i}].option"
             if option not in PRIVATE_OPTIONS:
                 detail = f"must be between {PRIVATE_OPTIONS.start} and {PRIVATE_OPTIONS.stop - 1}"
                 yield FieldError.invalid(at, option, detail)
-            elif seen[option]:
+            elif option in seen:
                 yield FieldError.duplicate(at, option)
-            seen[option] += 1
+            seen.add(option)
 
 
 def time_servers(spec: Object, path: str) -> Iterator[FieldError]:

@@ -25,9 +25,10 @@ def pairing(spec: Object, path: str, configuration: Configuration) -> Iterator[F
     yield from duplicates(disks, field)
     volumes = volumes_by_name(spec)
     for i, disk in enumerate(disks):
-        name, at = disk["name"], f"{field}[{i}].name"
+        name = disk["name"]
         if name in volumes:
             continue
+        at = f"{field}[{i}].name"
         if problem := label_problem(name):
             yield FieldError.invalid(at, name, problem)
         elif "cdrom" in disk:
@@ -96,9 +97,11 @@ def places(spec: Object, path: str) -> Iterator[FieldError]:
         if disk.get("dedicatedIOThread") and bus not in ("", "virtio", "scsi"):
             detail = f"a disk with bus {bus} has no thread of its own; set bus to virtio, or remove this field"
             yield FieldError.forbidden(f"{field}[{i}].dedicatedIOThread", detail)
+        if not target.get("pciAddress"):
+            continue
         address = f"{field}[{i}].disk.pciAddress"
-        yield from pci_address_problems(target.get("pciAddress"), address)
-        if target.get("pciAddress") and bus != "virtio":
+        yield from pci_address_problems(target["pciAddress"], address)
+        if bus != "virtio":
             yield FieldError.forbidden(address, "only a disk with bus virtio has a PCI address of its own")
 
 

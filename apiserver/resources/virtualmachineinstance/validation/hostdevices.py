@@ -1,6 +1,5 @@
 """Devices of the node that a guest gets as its own, and the resource claims behind some of them."""
 
-from collections import Counter
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
@@ -47,16 +46,16 @@ def displays(spec: Object, path: str) -> Iterator[FieldError]:
 
 def claims(spec: Object, path: str) -> Iterator[FieldError]:
     """A claim has a name of its own, and refers to one claim or one template."""
-    seen: Counter[str] = Counter()
+    seen: set[str] = set()
     for i, claim in enumerate(spec.get("resourceClaims", ())):
         field, name = f"{path}.resourceClaims[{i}]", claim["name"]
         if not name:
             yield FieldError.required(f"{field}.name", "name the claim as devices refer to it")
-        elif seen[name]:
+        elif name in seen:
             yield FieldError.duplicate(f"{field}.name", name)
         elif problem := label_problem(name):
             yield FieldError.invalid(f"{field}.name", name, problem)
-        seen[name] += 1
+        seen.add(name)
         given = [key for key in _REFERENCES if key in claim]
         if not given:
             yield FieldError.required(field, f"give {' or '.join(_REFERENCES)}")

@@ -1,7 +1,7 @@
 """The ports of a guest that its pod network lets in."""
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ _NAME = re.compile(r"(?=.*[a-z])[a-z0-9](?:-?[a-z0-9])*")
 def ports(spec: Object, path: str) -> Iterator[FieldError]:
     """A port is one, and has a name of its own if any."""
     for interface, field in _on_pod_network(spec, path):
-        seen: Counter[str] = Counter()
+        seen: set[str] = set()
         for i, port in enumerate(interface.get("ports", ())):
             at, name = f"{field}.ports[{i}]", port.get("name", "")
             yield from one_of(port, "protocol", PROTOCOLS, at)
@@ -31,9 +31,9 @@ def ports(spec: Object, path: str) -> Iterator[FieldError]:
             if name and (len(name) > _LONGEST_NAME or not _NAME.fullmatch(name)):
                 detail = f"must have at most {_LONGEST_NAME} lower-case letters, digits and single '-', with a letter"
                 yield FieldError.invalid(f"{at}.name", name, detail)
-            if name and seen[name]:
+            if name and name in seen:
                 yield FieldError.duplicate(f"{at}.name", name)
-            seen[name] += 1
+            seen.add(name)
 
 
 def ranges(spec: Object, path: str) -> Iterator[FieldError]:

@@ -2,7 +2,6 @@
 
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
@@ -42,11 +41,11 @@ def one_of(owner: Object, key: str, options: Sequence[str], path: str) -> Iterat
 
 def duplicates(items: Iterable[Object], path: str) -> Iterator[FieldError]:
     """Yield an error for every item of a list at ``path`` that has the name of an earlier one."""
-    seen: Counter[str] = Counter()
+    seen: set[str] = set()
     for i, item in enumerate(items):
-        if seen[item["name"]]:
+        if item["name"] in seen:
             yield FieldError.duplicate(f"{path}[{i}].name", item["name"])
-        seen[item["name"]] += 1
+        seen.add(item["name"])
 
 
 def switched_on(feature: Object | None) -> bool:

@@ -41,7 +41,7 @@ def names(spec: Object, path: str) -> Iterator[FieldError]:
 def sources(spec: Object, path: str) -> Iterator[FieldError]:
     """Every volume has exactly one source, and that is a sound one."""
     for i, volume in enumerate(spec.get("volumes", ())):
-        given = [source for source in SOURCES if source in volume]
+        given = [key for key in volume if key in SOURCES]
         field = f"{path}.volumes[{i}]"
         if not given:
             yield FieldError.required(field, f"a volume needs one source: {', '.join(SOURCES)}")
