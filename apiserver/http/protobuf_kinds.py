@@ -5,9 +5,11 @@ Field numbers and optionality are those of ``generated.proto`` in k8s.io/api and
 
 from collections.abc import Mapping
 
+from apiserver.http.protobuf_clusters import CLUSTERS
+from apiserver.http.protobuf_messages import AMOUNTS, METADATA, OBJECT_REFERENCE
+from apiserver.http.protobuf_pods import POD_TEMPLATE
 from apiserver.http.protobuf_wire import (
     Fields,
-    Read,
     count,
     each,
     encoded,
@@ -15,39 +17,11 @@ from apiserver.http.protobuf_wire import (
     mapping,
     moment,
     nested,
-    number,
-    raw,
-    read_fields,
     string,
     text,
     true,
 )
 
-_OWNER_REFERENCE: Fields = {
-    1: ("kind", text),
-    3: ("name", text),
-    4: ("uid", text),
-    5: ("apiVersion", text),
-    6: ("controller", flag),
-    7: ("blockOwnerDeletion", flag),
-}
-_METADATA: Read = nested(
-    {
-        1: ("name", text),
-        2: ("generateName", text),
-        3: ("namespace", text),
-        5: ("uid", text),
-        6: ("resourceVersion", text),
-        7: ("generation", number),
-        8: ("creationTimestamp", moment),
-        9: ("deletionTimestamp", moment),
-        10: ("deletionGracePeriodSeconds", count),
-        11: ("labels", mapping(string)),
-        12: ("annotations", mapping(string)),
-        13: ("ownerReferences", each(nested(_OWNER_REFERENCE))),
-        14: ("finalizers", each(string)),
-    }
-)
 _CONDITION: Fields = {
     1: ("type", text),
     2: ("status", text),
@@ -61,21 +35,10 @@ _LABEL_SELECTOR = nested(
         2: ("matchExpressions", each(nested({1: ("key", text), 2: ("operator", text), 3: ("values", each(string))}))),
     }
 )
-_AMOUNTS = mapping(lambda values: read_fields({1: ("string", string)}, raw(values)).get("string", "0"))
-"""Quantities, each a message of one text."""
-_OBJECT_REFERENCE: Fields = {
-    1: ("kind", text),
-    2: ("namespace", text),
-    3: ("name", text),
-    4: ("uid", text),
-    5: ("apiVersion", text),
-    6: ("resourceVersion", text),
-    7: ("fieldPath", text),
-}
 _TYPED_REFERENCE: Fields = {1: ("apiGroup", string), 2: ("kind", string), 3: ("name", string), 4: ("namespace", text)}
 _CLAIM_SPEC: Fields = {
     1: ("accessModes", each(string)),
-    2: ("resources", nested({1: ("limits", _AMOUNTS), 2: ("requests", _AMOUNTS)})),
+    2: ("resources", nested({1: ("limits", AMOUNTS), 2: ("requests", AMOUNTS)})),
     3: ("volumeName", text),
     4: ("selector", _LABEL_SELECTOR),
     5: ("storageClassName", string),
@@ -86,17 +49,17 @@ _CLAIM_SPEC: Fields = {
 }
 _QUOTA_TERM: Fields = {1: ("scopeName", text), 2: ("operator", text), 3: ("values", each(string))}
 _QUOTA_SPEC: Fields = {
-    1: ("hard", _AMOUNTS),
+    1: ("hard", AMOUNTS),
     2: ("scopes", each(string)),
     3: ("scopeSelector", nested({1: ("matchExpressions", each(nested(_QUOTA_TERM)))})),
 }
 _LIMIT: Fields = {
     1: ("type", text),
-    2: ("max", _AMOUNTS),
-    3: ("min", _AMOUNTS),
-    4: ("default", _AMOUNTS),
-    5: ("defaultRequest", _AMOUNTS),
-    6: ("maxLimitRequestRatio", _AMOUNTS),
+    2: ("max", AMOUNTS),
+    3: ("min", AMOUNTS),
+    4: ("default", AMOUNTS),
+    5: ("defaultRequest", AMOUNTS),
+    6: ("maxLimitRequestRatio", AMOUNTS),
 }
 _TOPOLOGY_LABEL: Fields = {1: ("key", text), 2: ("values", each(string))}
 _TOPOLOGY: Fields = {1: ("matchLabelExpressions", each(nested(_TOPOLOGY_LABEL)))}
@@ -107,9 +70,9 @@ _RULE: Fields = {
     4: ("resourceNames", each(string)),
     5: ("nonResourceURLs", each(string)),
 }
-_ROLE: Fields = {1: ("metadata", _METADATA), 2: ("rules", each(nested(_RULE)))}
+_ROLE: Fields = {1: ("metadata", METADATA), 2: ("rules", each(nested(_RULE)))}
 _BINDING: Fields = {
-    1: ("metadata", _METADATA),
+    1: ("metadata", METADATA),
     2: (
         "subjects",
         each(nested({1: ("kind", string), 2: ("apiGroup", text), 3: ("name", string), 4: ("namespace", text)})),
@@ -117,21 +80,23 @@ _BINDING: Fields = {
     3: ("roleRef", nested({1: ("apiGroup", text), 2: ("kind", string), 3: ("name", string)})),
 }
 KINDS: Mapping[str, Fields] = {
+    **CLUSTERS,
+    "PodTemplate": POD_TEMPLATE,
     "ServiceAccount": {
-        1: ("metadata", _METADATA),
-        2: ("secrets", each(nested(_OBJECT_REFERENCE))),
+        1: ("metadata", METADATA),
+        2: ("secrets", each(nested(OBJECT_REFERENCE))),
         3: ("imagePullSecrets", each(nested({1: ("name", text)}))),
         4: ("automountServiceAccountToken", flag),
     },
-    "PersistentVolumeClaim": {1: ("metadata", _METADATA), 2: ("spec", nested(_CLAIM_SPEC))},
+    "PersistentVolumeClaim": {1: ("metadata", METADATA), 2: ("spec", nested(_CLAIM_SPEC))},
     "ResourceQuota": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("spec", nested(_QUOTA_SPEC)),
-        3: ("status", nested({1: ("hard", _AMOUNTS), 2: ("used", _AMOUNTS)})),
+        3: ("status", nested({1: ("hard", AMOUNTS), 2: ("used", AMOUNTS)})),
     },
-    "LimitRange": {1: ("metadata", _METADATA), 2: ("spec", nested({1: ("limits", each(nested(_LIMIT)))}))},
+    "LimitRange": {1: ("metadata", METADATA), 2: ("spec", nested({1: ("limits", each(nested(_LIMIT)))}))},
     "StorageClass": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("provisioner", string),
         3: ("parameters", mapping(string)),
         4: ("reclaimPolicy", text),
@@ -141,7 +106,7 @@ KINDS: Mapping[str, Fields] = {
         8: ("allowedTopologies", each(nested(_TOPOLOGY))),
     },
     "PriorityClass": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("value", count),
         3: ("globalDefault", true),
         4: ("description", text),
@@ -155,19 +120,19 @@ KINDS: Mapping[str, Fields] = {
     "RoleBinding": _BINDING,
     "ClusterRoleBinding": _BINDING,
     "Namespace": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("spec", nested({1: ("finalizers", each(string))})),
         3: ("status", nested({1: ("phase", text), 2: ("conditions", each(nested(_CONDITION)))})),
     },
     "Secret": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("data", mapping(encoded)),
         3: ("type", text),
         4: ("stringData", mapping(string)),
         5: ("immutable", flag),
     },
     "ConfigMap": {
-        1: ("metadata", _METADATA),
+        1: ("metadata", METADATA),
         2: ("data", mapping(string)),
         3: ("binaryData", mapping(encoded)),
         4: ("immutable", flag),
@@ -180,3 +145,4 @@ KINDS: Mapping[str, Fields] = {
         5: ("dryRun", each(string)),
     },
 }
+"""By kind, or by ``kind.group`` where the name is not enough."""

@@ -5,6 +5,7 @@ skipped, as Kubernetes does.
 """
 
 import base64
+import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,6 +20,10 @@ Read = Callable[[list[_Value]], Any]
 """Turns all values of one field, in order, into JSON; None where the field says nothing (Go's ``omitempty``)."""
 Fields = Mapping[int, tuple[str, Read]]
 """The JSON name and the type of each field number."""
+
+
+class UnreadableError(Exception):
+    """A field that the object would lose if it were skipped."""
 
 
 def read_fields(fields: Fields, message: bytes) -> dict[str, Any]:
@@ -110,6 +115,21 @@ def moment(values: list[_Value]) -> str | None:
     return f"{_EPOCH + timedelta(seconds=found['seconds']):%Y-%m-%dT%H:%M:%SZ}" if found else None
 
 
+def micro_moment(values: list[_Value]) -> str | None:
+    """Read a ``MicroTime``."""
+    found = read_fields({1: ("seconds", count), 2: ("nanos", count)}, raw(values))
+    if not found:
+        return None
+    at = _EPOCH + timedelta(seconds=found.get("seconds", 0))
+    return f"{at:%Y-%m-%dT%H:%M:%S}.{found.get('nanos', 0) // 1000:06}Z"
+
+
+def anything(values: list[_Value]) -> Any:
+    """Read a ``RawExtension``, which holds JSON; an empty one says nothing."""
+    content = read_fields({1: ("raw", raw)}, raw(values)).get("raw")
+    return json.loads(content) if content else None
+
+
 def each(read: Read) -> Read:
     """Read a list."""
     return lambda values: [read([value]) for value in values]
@@ -118,6 +138,18 @@ def each(read: Read) -> Read:
 def nested(fields: Fields) -> Read:
     """Read a message."""
     return lambda values: read_fields(fields, raw(values))
+
+
+def closed(fields: Fields) -> Read:
+    """Read a message of which ``fields`` are only a part: others are not skipped but raise UnreadableError."""
+
+    def read(values: list[_Value]) -> dict[str, Any]:
+        message = raw(values)
+        if more := {number for number, _ in _wire(message)} - fields.keys():
+            raise UnreadableError(f"fields {sorted(more)}")
+        return read_fields(fields, message)
+
+    return read
 
 
 def mapping(read: Read) -> Read:

@@ -16,6 +16,7 @@ QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 LIMITS = Kind("LimitRange", "", "v1", "limitranges", "default")
 STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io", "v1", "storageclasses")
 PRIORITY_CLASS = Kind("PriorityClass", "scheduling.k8s.io", "v1", "priorityclasses")
+TEMPLATE = Kind("PodTemplate", "", "v1", "podtemplates", "default")
 REVISION = Kind("ControllerRevision", "apps", "v1", "controllerrevisions", "default")
 ROLE = Kind("Role", RBAC, "v1", "roles", "default")
 CLUSTER_ROLE = Kind("ClusterRole", RBAC, "v1", "clusterroles")
@@ -36,6 +37,7 @@ VALID: dict[Kind, Object] = {
     STORAGE_CLASS: {"provisioner": "example.org/disks", "parameters": {"a": "b"}},
     PRIORITY_CLASS: {"value": 7},
     REVISION: {"revision": 1, "data": {"any": ["thing"]}},
+    TEMPLATE: {"template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "tty": True}]}}},
     ROLE: {"rules": [RULE]},
     CLUSTER_ROLE: {"rules": [RULE, {"verbs": ["get"], "nonResourceURLs": ["/healthz"]}]},
     BINDING: {"roleRef": ROLE_REF, "subjects": [USER]},

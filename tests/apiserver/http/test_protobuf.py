@@ -28,8 +28,8 @@ def message(*fields: tuple[int, int | str | bytes]) -> bytes:
     return b"".join(field(number, value) for number, value in fields)
 
 
-def envelope(kind: str, raw: bytes) -> bytes:
-    return b"k8s\0" + message((1, message((1, "v1"), (2, kind))), (2, raw))
+def envelope(kind: str, raw: bytes, api_version: str = "v1") -> bytes:
+    return b"k8s\0" + message((1, message((1, api_version), (2, kind))), (2, raw))
 
 
 def test_what_kubectl_sends_for_a_namespace_is_read_without_its_empty_fields() -> None:
@@ -70,6 +70,69 @@ def test_zero_and_negative_grace_periods_are_told_apart_from_none() -> None:
     assert decode(envelope("DeleteOptions", message((1, 0))))["gracePeriodSeconds"] == 0
     assert decode(envelope("DeleteOptions", message((1, -1))))["gracePeriodSeconds"] == -1
     assert "gracePeriodSeconds" not in decode(envelope("DeleteOptions", message((4, "Background"))))
+
+
+def test_times_of_leases_are_read_to_the_microsecond() -> None:
+    spec = message((1, "me"), (2, 15), (4, message((1, 86400), (2, 1_500_999))), (5, 0))
+    assert decode(envelope("Lease", message((2, spec)), "coordination.k8s.io/v1"))["spec"] == {
+        "holderIdentity": "me",
+        "leaseDurationSeconds": 15,
+        "renewTime": "1970-01-02T00:00:00.001500Z",
+        "leaseTransitions": 0,
+    }
+
+
+def test_the_two_kinds_of_events_are_told_apart_by_their_group() -> None:
+    empty_time = message()
+    core = decode(envelope("Event", message((2, message((1, "Node"), (3, "n"))), (3, "why"), (10, empty_time))))
+    assert (core["involvedObject"], core["reason"]) == ({"kind": "Node", "name": "n"}, "why")
+    assert "eventTime" not in core
+    event = decode(envelope("Event", message((7, "why"), (8, message((1, "Node"))), (10, "so")), "events.k8s.io/v1"))
+    assert (event["reason"], event["regarding"], event["note"]) == ("why", {"kind": "Node"}, "so")
+
+
+def test_a_node_is_read_with_its_status() -> None:
+    condition = message((1, "Ready"), (2, "True"), (4, message((1, 86400))), (5, "Up"))
+    status = message((1, message((1, "cpu"), (2, message((1, "2"))))), (4, condition), (5, message((1, "a"), (2, "b"))))
+    node = decode(
+        envelope("Node", message((2, message((4, 1), (5, message((1, "k"), (3, "NoExecute"))))), (3, status)))
+    )
+    assert node["spec"] == {"unschedulable": True, "taints": [{"key": "k", "effect": "NoExecute"}]}
+    assert node["status"] == {
+        "capacity": {"cpu": "2"},
+        "conditions": [
+            {"type": "Ready", "status": "True", "lastTransitionTime": "1970-01-02T00:00:00Z", "reason": "Up"}
+        ],
+        "addresses": [{"type": "a", "address": "b"}],
+    }
+
+
+def test_a_revision_holds_any_json_and_refuses_what_is_none() -> None:
+    def revision(data: str) -> bytes:
+        return envelope("ControllerRevision", message((2, message((1, data))), (3, 7)), "apps/v1")
+
+    assert decode(revision('{"any": ["thing"]}'))["data"] == {"any": ["thing"]}
+    with pytest.raises(StatusError) as refused:
+        decode(revision("{"))
+    assert refused.value.code == 400
+
+
+def test_a_template_of_pods_is_read_as_long_as_nothing_of_it_would_get_lost() -> None:
+    def template(*container: tuple[int, int | str | bytes]) -> bytes:
+        spec = message((2, message((1, "c"), (2, "image"), *container)), (3, ""), (11, 0))
+        return envelope("PodTemplate", message((2, message((2, spec)))))
+
+    known = decode(template((3, "run"), (7, message((1, "A"), (2, "b"))), (8, message())))
+    assert known["template"]["spec"] == {
+        "containers": [
+            {"name": "c", "image": "image", "command": ["run"], "env": [{"name": "A", "value": "b"}], "resources": {}}
+        ]
+    }
+    a_probe, a_reference = (10, message()), (7, message((1, "A"), (3, message())))
+    for unknown in (a_probe, a_reference):
+        with pytest.raises(StatusError) as refused:
+            decode(template(unknown))
+        assert refused.value.code == 415
 
 
 def test_fields_of_any_width_that_are_not_known_are_skipped() -> None:
