@@ -13,6 +13,8 @@ from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.kubevirt.certificates import certificate_errors
 from apiserver.resources.kubevirt.ciphers import CIPHERS
+from apiserver.resources.virtualmachineinstance.validation import affinity
+from apiserver.resources.virtualmachineinstance.validation.placement import node_selector
 from apiserver.resources.virtualmachineinstance.validation.values import absolute_path_problems
 from kube.configuration import Configuration
 
@@ -27,6 +29,9 @@ def validate_spec(new: Object, old: Object) -> Iterator[FieldError]:
     yield from _patches(new)
     if new.get("infra", {}).get("replicas") == 0:
         yield FieldError.invalid("spec.infra.replicas", 0, "must be at least 1")
+    for components in ("infra", "workloads"):
+        if new.get(components) != old.get(components):
+            yield from _placement(new.get(components, {}).get("nodePlacement", {}), f"spec.{components}.nodePlacement")
     said, before = (Configuration(spec.get("configuration")).said for spec in (new, old))
     yield from _gates_in_both_lists(said)
     yield from _settings_behind_gates(said, before)
@@ -36,6 +41,12 @@ def validate_spec(new: Object, old: Object) -> Iterator[FieldError]:
     yield from _guests(said)
     if said.get("seccompConfiguration") != before.get("seccompConfiguration"):
         yield from _seccomp(said.get("seccompConfiguration", {}))
+
+
+def _placement(placement: Object, path: str) -> Iterator[FieldError]:
+    """Yield an error for what no component could be placed by; upstream lets Kubernetes judge a Deployment made so."""
+    for rule in (node_selector, *affinity.RULES):
+        yield from rule(placement, path)
 
 
 def _patches(spec: Object) -> Iterator[FieldError]:

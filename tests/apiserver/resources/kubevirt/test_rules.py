@@ -17,6 +17,7 @@ Object = dict[str, Any]
 ADMIN = Caller("admin")
 ROTATION = "spec.certificateRotateStrategy.selfSigned"
 CONFIGURATION = "spec.configuration"
+REQUIRES = "requiredDuringSchedulingIgnoredDuringExecution"
 INVALID, FORBIDDEN = "FieldValueInvalid", "FieldValueForbidden"
 REQUIRED, NOT_SUPPORTED = "FieldValueRequired", "FieldValueNotSupported"
 
@@ -40,6 +41,10 @@ def says(**configuration: Any) -> Object:
 
 def developer(**said: Any) -> Object:
     return says(developerConfiguration=said)
+
+
+def placed(components: str, **placement: Any) -> Object:
+    return {components: {"nodePlacement": placement}}
 
 
 def seccomp(**profile: Any) -> Object:
@@ -128,6 +133,18 @@ WRONG: list[tuple[Object, str, str, str]] = [
         INVALID,
         "must be an absolute path",
     ),
+    (
+        placed("infra", nodeSelector={"zone": "no such zone"}),
+        "spec.infra.nodePlacement.nodeSelector",
+        INVALID,
+        "no such zone",
+    ),
+    (
+        placed("workloads", affinity={"podAffinity": {REQUIRES: [{"topologyKey": ""}]}}),
+        f"spec.workloads.nodePlacement.affinity.podAffinity.{REQUIRES}[0].topologyKey",
+        REQUIRED,
+        "",
+    ),
     (seccomp(), CUSTOM, REQUIRED, "say localhostProfile or runtimeDefaultProfile"),
 ]
 
@@ -173,6 +190,7 @@ RIGHT: list[Object] = [
     seccomp(customProfile={"localhostProfile": "profile.json"}),
     seccomp(customProfile={"runtimeDefaultProfile": True}),
     says(seccompConfiguration={}),
+    placed("infra", nodeSelector={"zone": "a"}, tolerations=[{"operator": "Exists"}]),
     says(smbios={"manufacturer": "Müller & Söhne"}, architectureConfiguration={"amd64": {"ovmfPath": "/firmware"}}),
     says(virtTemplateDeployment=None, persistentReservationConfiguration=None, vmRolloutStrategy=None),
 ]
