@@ -20,6 +20,11 @@ class Kind:
         return f"{self.group}/{self.version}" if self.group else self.version
 
     @property
+    def qualified(self) -> str:
+        """``plural.group``, or the plural alone for the core group."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
     def root(self) -> str:
         """The path below which this group and version are served."""
         return f"/apis/{self.group}/{self.version}" if self.group else f"/api/{self.version}"
@@ -39,3 +44,14 @@ PERSISTENT_VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvol
 RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", namespaced=True)
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
+CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions", namespaced=True)
+INSTANCETYPE_KINDS = tuple(
+    Kind("instancetype.kubevirt.io", "v1beta1", kind, f"{kind.lower()}s", namespaced="Cluster" not in kind)
+    for kind in (
+        "VirtualMachineInstancetype",
+        "VirtualMachineClusterInstancetype",
+        "VirtualMachinePreference",
+        "VirtualMachineClusterPreference",
+    )
+)
+"""What a machine can name to be made of."""

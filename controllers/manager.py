@@ -13,6 +13,8 @@ from client.configuration import LiveConfiguration
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kinds import (
+    CONTROLLER_REVISION,
+    INSTANCETYPE_KINDS,
     KUBEVIRT,
     LEASE,
     NAMESPACE,
@@ -120,6 +122,7 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
         NODE: Informer(client, NODE, indexers=owner),
         KUBEVIRT: Informer(client, KUBEVIRT, indexers=owner),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
+        **{kind: Informer(client, kind, indexers=owner) for kind in (CONTROLLER_REVISION, *INSTANCETYPE_KINDS)},
     }
     if options.core_controllers:
         informers[NAMESPACE] = Informer(client, NAMESPACE, indexers=owner)

@@ -97,6 +97,11 @@ class Configuration:
         return self.said.get("persistentReservationConfiguration", {}).get("enabled", named)
 
     @property
+    def instancetype_policy(self) -> str:
+        """How a machine keeps what its instance type says: ``reference`` (a revision), ``expand`` or ``expandAll``."""
+        return self.said.get("instancetype", {}).get("referencePolicy") or "reference"
+
+    @property
     def updates_live(self) -> bool:
         """True when changes of a VirtualMachine reach its running guest (``vmRolloutStrategy: LiveUpdate``)."""
         return (self.said.get("vmRolloutStrategy") or "LiveUpdate") == "LiveUpdate"

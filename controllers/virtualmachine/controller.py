@@ -3,7 +3,7 @@
 import random
 
 from client.api import ApiError
-from client.kinds import VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
@@ -21,7 +21,9 @@ from controllers.virtualmachine.decide import (
     decide,
 )
 from controllers.virtualmachine.instance import build_instance
+from controllers.virtualmachine.instancetypes import FIELDS, InstanceTypes, UnsettledError, names_any
 from controllers.virtualmachine.status import Facts, Failure, machine_status
+from kube.conditions import get_condition
 from kube.instances import MACHINE_FINALIZER
 from kube.metadata import (
     adding_finalizer,
@@ -34,6 +36,8 @@ from kube.metadata import (
 from kube.objects import Object
 
 WORKERS = 8
+REFERENCES = frozenset(f"{which}Ref" for which in FIELDS)
+"""Where a machine's status says what it is made of."""
 
 
 class VirtualMachineController:
@@ -44,14 +48,18 @@ class VirtualMachineController:
         self._client = context.client
         self._machines = context.informers[VIRTUAL_MACHINE]
         self._instances = context.informers[VIRTUAL_MACHINE_INSTANCE]
+        self._instancetypes = InstanceTypes(context)
         self._queue: WorkQueue[ObjectKey] = WorkQueue("virtualmachine", self.reconcile, workers=WORKERS)
         self._machines.add_handler(self._changed)
         self._instances.add_handler(self._changed)
+        for kind in INSTANCETYPE_KINDS:
+            context.informers[kind].add_handler(self._source_changed)
 
     async def run(self) -> None:
         """Reconcile until cancelled, once both informers are synced."""
         await self._machines.synced.wait()
         await self._instances.synced.wait()
+        await self._instancetypes.known()
         await self._queue.run()
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -64,8 +72,26 @@ class VirtualMachineController:
         if instance is not None and not _controls(machine, instance):
             instance = None
         action = decide(machine, instance, self._context.now())
+        if names_any(machine) and not is_terminating(machine):
+            settled = await self._settle(machine, instance, action)
+            if settled is None:
+                return None
+            machine = settled
         await self._take(action, machine, instance)
         return action.seconds if isinstance(action, Wait) else None
+
+    async def _settle(self, machine: Object, instance: Object | None, action: Action) -> Object | None:
+        """Keep what the machine is made of; None where that is missing and nothing runs that goes on without."""
+        try:
+            references = await self._instancetypes.references(machine)
+        except UnsettledError as error:
+            if instance is not None:
+                return machine
+            await self._fail(error.failure, machine, instance, Nothing())
+            return None
+        status = {name: value for name, value in machine.get("status", {}).items() if name not in REFERENCES}
+        patch = status_patch(machine, status | references)
+        return await self._patch_machine(machine, patch, subresource="status") if patch else machine
 
     async def _take(self, action: Action, machine: Object, instance: Object | None) -> None:
         """Act and record. A start acts first, for speed; what ends something records first, so as not to forget it."""
@@ -92,6 +118,11 @@ class VirtualMachineController:
 
     async def _create(self, action: Action, machine: Object, *, paused: bool) -> None:
         wanted = build_instance(machine, paused=paused)
+        try:
+            self._instancetypes.apply(machine, wanted)
+        except UnsettledError as error:
+            await self._fail(error.failure, machine, None, Nothing())
+            return
         try:
             instance = await self._client.create(VIRTUAL_MACHINE_INSTANCE, wanted)
         except ApiError as error:
@@ -175,6 +206,14 @@ class VirtualMachineController:
         except ApiError as error:
             if not error.not_found:
                 raise
+
+    def _source_changed(self, _old: Object | None, new: Object | None) -> None:
+        """Look again at the machines that wait for an instance type or a preference."""
+        if new is None:
+            return
+        for machine in self._machines.all():
+            if names_any(machine) and get_condition(machine.get("status", {}).get("conditions", ()), "Failure"):
+                self._queue.add(key_of(machine))
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         changed = new or old

@@ -1,6 +1,6 @@
 """Applying a preference: it fills in what an instance leaves open."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 
 from kube.instancetypes.fields import field, fill, is_open, put
@@ -13,6 +13,8 @@ _DEVICES = {
     "preferredRng": "rng",
     "preferredTPM": "tpm",
     "preferredVideoType": "video.type",
+}
+_AUTOATTACH = {
     "preferredAutoattachGraphicsDevice": "autoattachGraphicsDevice",
     "preferredAutoattachMemBalloon": "autoattachMemBalloon",
     "preferredAutoattachPodInterface": "autoattachPodInterface",
@@ -50,6 +52,19 @@ def apply_preference(preference: Object, template: Object) -> None:
         metadata["annotations"] = {**annotations, **metadata.get("annotations", {})}
 
 
+def prefer_attachments(preference: Object, spec: Object) -> None:
+    """Fill in what is attached by itself to an instance's ``spec``, before anything is attached by itself."""
+    devices = spec["domain"].setdefault("devices", {})
+    _fill_absent(preference.get("devices", {}), devices, _AUTOATTACH)
+
+
+def _fill_absent(preferred: Object, target: Object, places: Mapping[str, str]) -> None:
+    """Fill in what is not there at all; a switch that is off was switched off."""
+    for theirs, mine in places.items():
+        if theirs in preferred and field(target, mine) in (None, ""):
+            put(target, mine, preferred[theirs])
+
+
 def _cpu_features(preference: Object, spec: Object) -> None:
     preferred = field(preference, "cpu.preferredCPUFeatures") or []
     own = field(spec, "domain.cpu.features") or []
@@ -60,10 +75,7 @@ def _cpu_features(preference: Object, spec: Object) -> None:
 
 def _devices(preferred: Object, spec: Object) -> None:
     devices = spec["domain"].setdefault("devices", {})
-    for theirs, mine in _DEVICES.items():
-        # An autoattach that is off was switched off, so only what is not there is open.
-        if theirs in preferred and field(devices, mine) in (None, ""):
-            put(devices, mine, preferred[theirs])
+    _fill_absent(preferred, devices, {**_DEVICES, **_AUTOATTACH})
     if "preferredDisableHotplug" in preferred:
         devices["disableHotplug"] = preferred["preferredDisableHotplug"]
     if "sound" in devices:

@@ -20,6 +20,8 @@ from client import kinds
 
 Object = dict[str, Any]
 KINDS = (
+    kinds.CONTROLLER_REVISION,
+    *kinds.INSTANCETYPE_KINDS,
     kinds.CONFIG_MAP,
     kinds.EVENT,
     kinds.KUBEVIRT,

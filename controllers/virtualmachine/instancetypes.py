@@ -1,0 +1,135 @@
+"""What a machine is made of by its instance type and preference: kept in revisions, applied to each instance.
+
+Source: KubeVirt's ``pkg/instancetype/controller/vm``.
+"""
+
+from client.api import ApiError, Client
+from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS
+from controllers.context import Context
+from controllers.virtualmachine.instance import owner_reference
+from controllers.virtualmachine.status import Failure
+from kube.attachments import add_disks, add_interface
+from kube.instancetypes.application import apply
+from kube.instancetypes.fields import field
+from kube.instancetypes.matchers import (
+    INSTANCETYPE,
+    PREFERENCE,
+    MissingError,
+    UnknownKindError,
+    chosen,
+    named_kind,
+)
+from kube.instancetypes.preferences import prefer_attachments
+from kube.instancetypes.revisions import revision_of, says_the_same
+from kube.instancetypes.topology import uneven_spread
+from kube.objects import Object
+
+FIELDS = (INSTANCETYPE, PREFERENCE)
+
+
+class UnsettledError(Exception):
+    """What a machine names cannot be used now; ``failure`` is for its conditions."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+def names_any(machine: Object) -> bool:
+    """Return True when the machine names an instance type or a preference, or did."""
+    return any(which in machine["spec"] or f"{which}Ref" in machine.get("status", {}) for which in FIELDS)
+
+
+class InstanceTypes:
+    """Instance types, preferences and their revisions, as informers and the API know them."""
+
+    def __init__(self, context: Context) -> None:
+        self._client: Client = context.client
+        self._configuration = context.configuration
+        self._informers = {kind.qualified: context.informers[kind] for kind in INSTANCETYPE_KINDS}
+        self._informers[CONTROLLER_REVISION.qualified] = context.informers[CONTROLLER_REVISION]
+
+    async def known(self) -> None:
+        """Wait until all are known, so that nothing is taken for missing."""
+        for informer in self._informers.values():
+            await informer.synced.wait()
+        await self._configuration.known()
+
+    def one(self, kind: str, namespace: str, name: str) -> Object | None:
+        """Return an object by kind (``plural.group``), namespace and name, or None."""
+        return self._informers[kind].get(name, namespace)
+
+    async def references(self, machine: Object) -> dict[str, Object]:
+        """Return ``instancetypeRef`` and ``preferenceRef`` as the machine's status should have them.
+
+        Keeps a revision of whatever the machine names that it did not name before. Raises UnsettledError and ApiError.
+        """
+        found = {which: await self._reference(machine, which) for which in FIELDS if which in machine["spec"]}
+        return {f"{which}Ref": reference for which, reference in found.items()}
+
+    async def _reference(self, machine: Object, which: str) -> Object:
+        self._chosen(machine, which)
+        matcher, old = machine["spec"][which], field(machine, f"status.{which}Ref") or {}
+        named = {name: matcher[name] for name in ("name", "kind") if matcher.get(name)}
+        same = all(old.get(name) == value for name, value in named.items())
+        if revision := matcher.get("revisionName"):
+            return {**named, "controllerRevisionRef": {"name": revision}}
+        if same and "controllerRevisionRef" in old:
+            return old
+        return {**named, "controllerRevisionRef": {"name": await self._keep(machine, which)}}
+
+    async def _keep(self, machine: Object, which: str) -> str:
+        named, matcher = named_kind(which, machine["spec"][which]), machine["spec"][which]
+        namespace = machine["metadata"]["namespace"] if named.namespaced else ""
+        source = self.one(named.stored_as, namespace, matcher["name"])
+        if source is None:  # it went since it was looked at
+            raise UnsettledError(_missing(which, f"{named.kind} {matcher['name']} does not exist"))
+        revision = revision_of(machine, source, owner_reference(machine))
+        name, informer = revision["metadata"]["name"], self._informers[CONTROLLER_REVISION.qualified]
+        try:
+            informer.observe(await self._client.create(CONTROLLER_REVISION, revision))
+        except ApiError as error:
+            if not error.already_exists:
+                raise
+            found = await self._client.get(CONTROLLER_REVISION, name, machine["metadata"]["namespace"])
+            if not says_the_same(found, revision):
+                told = f"ControllerRevision {name} exists and says something else; delete it"
+                raise UnsettledError(Failure("FailedCreate", told)) from error
+            informer.observe(found)
+        return name
+
+    def apply(self, machine: Object, instance: Object) -> None:
+        """Make of a new ``instance`` what the machine's instance type and preference say. Raises UnsettledError."""
+        instancetype, preference = (self._chosen(machine, which) for which in FIELDS)
+        if instancetype is None and preference is None:
+            return
+        spec = instance["spec"]
+        if preference is not None:
+            prefer_attachments(preference, spec)
+        # First what is attached by itself, for a preference has a say in that too.
+        add_disks(spec)
+        add_interface(spec, self._configuration.now.default_network_interface)
+        if why := uneven_spread(instancetype, preference):
+            raise UnsettledError(Failure("FailedCreate", why))
+        if conflicts := apply(instancetype, preference, instance):
+            told = f"the instance type decides what the machine says too, in {', '.join(conflicts)}"
+            raise UnsettledError(Failure("FailedCreate", told))
+        _annotate(machine, instance)
+
+    def _chosen(self, machine: Object, which: str) -> Object | None:
+        try:
+            return chosen(machine, which, self)
+        except (MissingError, UnknownKindError) as error:
+            raise UnsettledError(_missing(which, str(error))) from error
+
+
+def _missing(which: str, why: str) -> Failure:
+    return Failure(f"FailedFind{which.capitalize()}", f"{why}; create it, or change spec.{which}")
+
+
+def _annotate(machine: Object, instance: Object) -> None:
+    """Say on the instance what it was made of (``pkg/instancetype/annotations``)."""
+    for which in FIELDS:
+        if matcher := machine["spec"].get(which):
+            scope = "" if named_kind(which, matcher).namespaced else "cluster-"
+            instance["metadata"]["annotations"][f"kubevirt.io/{scope}{which}-name"] = matcher["name"]
