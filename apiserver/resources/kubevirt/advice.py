@@ -6,7 +6,7 @@ from apiserver.machinery.resource import Object
 from kube.configuration import Configuration
 from kube.gates import GATES, Maturity
 
-_INERT = (
+INERT = (
     "spec.imageTag",
     "spec.imageRegistry",
     "spec.imagePullPolicy",
@@ -81,7 +81,7 @@ def advice(kubevirt: Object) -> Iterator[str]:
     if interface and interface not in _INTERFACES:
         told = f"{interface!r} does not lead to the pod network; {' and '.join(_INTERFACES)} do"
         yield f"spec.configuration.network.defaultNetworkInterface: {told}"
-    for path in _INERT:
+    for path in INERT:
         if _at(kubevirt, path):
             yield f"{path}: nothing acts on it yet: it is checked and kept, and that is all"
 
@@ -103,6 +103,8 @@ def _of_old_names(said: Object) -> Iterator[str]:
     for i, node in enumerate(mediated.get("nodeMediatedDeviceTypes", ())):
         if "mediatedDevicesTypes" in node:
             yield f"{path}.nodeMediatedDeviceTypes[{i}]: {told}"
+    if "permitSlirpInterface" in said.get("network", {}):
+        yield "spec.configuration.network.permitSlirpInterface is deprecated and changes nothing"
     for name in ("machineType", "emulatedMachines", "ovmfPath"):
         if said.get(name):
             yield f"spec.configuration.{name} is deprecated; use architectureConfiguration"

@@ -7,9 +7,10 @@ from hypothesis import given
 
 from apiserver.machinery.resource import Caller
 from apiserver.resources.cluster import Cluster
+from apiserver.resources.kubevirt.advice import INERT
 from apiserver.resources.kubevirt.strategy import KubeVirtStrategy
 from kube.configuration import Configuration, configuration_of
-from tests.apiserver.resources.generated import objects
+from tests.apiserver.resources.generated import CATALOGUE, objects
 from tests.apiserver.resources.surroundings import PLAIN, Remembered, configured
 
 Object = dict[str, Any]
@@ -274,6 +275,7 @@ ADVICE: list[tuple[Object, str]] = [
     (developer(disabledFeatureGates=["Typo"]), "the feature gate Typo is not known"),
     (says(network={"defaultNetworkInterface": "slirp"}), "spec.configuration.network.defaultNetworkInterface: 'slirp'"),
     (says(architectureConfiguration={"ppc64le": {}}), "ppc64le: this architecture is no longer supported"),
+    (says(network={"permitSlirpInterface": True}), "network.permitSlirpInterface is deprecated"),
     (says(machineType="q35"), "spec.configuration.machineType is deprecated; use architectureConfiguration"),
     ({"infra": {"replicas": 2}}, "spec.infra: nothing acts on it yet"),
     (developer(clusterProfiler=True), "developerConfiguration.clusterProfiler: nothing acts on it yet"),
@@ -323,3 +325,48 @@ def test_whatever_its_schema_allows_can_be_judged_and_read(new: Object, old: Obj
     for architecture in ("amd64", "arm64", "s390x"):
         assert configuration.machine_type(architecture)
         assert configuration.emulated_machines(architecture)
+
+
+IN_FORCE = {
+    "spec": {"configuration", "uninstallStrategy"},
+    "spec.configuration": {
+        "architectureConfiguration",
+        "cpuModel",
+        "cpuRequest",
+        "developerConfiguration",
+        "emulatedMachines",
+        "evictionStrategy",
+        "liveUpdateConfiguration",
+        "machineType",
+        "memBalloonStatsPeriod",
+        "network",
+        "ovmfPath",
+        "persistentReservationConfiguration",
+        "smbios",
+        "virtualMachineInstancesPerNode",
+        "virtualMachineOptions",
+        "vmRolloutStrategy",
+    },
+    "spec.configuration.developerConfiguration": {
+        "cpuAllocationRatio",
+        "disabledFeatureGates",
+        "featureGates",
+        "memoryOvercommit",
+        "useEmulation",
+    },
+}
+"""What somebody acts on."""
+NAMES = {
+    "spec": "KubeVirtSpec",
+    "spec.configuration": "KubeVirtConfiguration",
+    "spec.configuration.developerConfiguration": "DeveloperConfiguration",
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_every_setting_has_an_effect_or_a_warning_that_it_has_none(path: str) -> None:
+    definitions = CATALOGUE.definitions("kubevirt.io", "v1")
+    fields = set(definitions[f"io.kubevirt.v1.{NAMES[path]}"]["properties"])
+    inert = {each.rpartition(".")[2] for each in INERT if each.rpartition(".")[0] == path}
+    assert inert | IN_FORCE[path] == fields
+    assert not inert & IN_FORCE[path]
