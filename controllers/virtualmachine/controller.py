@@ -73,14 +73,14 @@ class VirtualMachineController:
             instance = None
         action = decide(machine, instance, self._context.now())
         if names_any(machine) and not is_terminating(machine):
-            settled = await self._settle(machine, instance, action)
+            settled = await self._settle(machine, instance)
             if settled is None:
                 return None
             machine = settled
         await self._take(action, machine, instance)
         return action.seconds if isinstance(action, Wait) else None
 
-    async def _settle(self, machine: Object, instance: Object | None, action: Action) -> Object | None:
+    async def _settle(self, machine: Object, instance: Object | None) -> Object | None:
         """Keep what the machine is made of; None where that is missing and nothing runs that goes on without."""
         try:
             references = await self._instancetypes.references(machine)
