@@ -39,6 +39,7 @@ from apiserver.resources.cluster import Cluster
 from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.rbac import bindings, roles
+from apiserver.resources.reviews import access, identity
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
 
@@ -61,11 +62,11 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     roles.cluster_role,
     bindings.role_binding,
     roles.role,
+    *access.DEFINITIONS,
+    *identity.DEFINITIONS,
     storageclass.resource,
     virtualmachinesnapshotcontent.resource,
-    virtualmachineinstancemigration.resource,
     virtualmachineinstancepreset.resource,
-    virtualmachineinstancereplicaset.resource,
     instancetypes.namespaced,
     instancetypes.cluster,
     preferences.namespaced,
@@ -82,6 +83,8 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     kubevirt.resource,
     virtualmachine.resource,
     virtualmachineinstance.resource,
+    virtualmachineinstancereplicaset.resource,
+    virtualmachineinstancemigration.resource,
     virtualmachinesnapshot.resource,
     virtualmachinerestore.resource,
     virtualmachineclone.resource,

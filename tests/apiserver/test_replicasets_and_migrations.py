@@ -1,4 +1,4 @@
-"""Replica sets, presets and migrations, which nothing acts on yet, by the real kubectl."""
+"""Replica sets and migrations, which nothing acts on yet, and presets, by the real kubectl."""
 
 import json
 from typing import Any
@@ -11,9 +11,10 @@ Object = dict[str, Any]
 TEMPLATE = {"metadata": {"labels": {"app": "w"}}, "spec": {"domain": {"memory": {"guest": "64Mi"}, "devices": {}}}}
 SELECTOR = {"matchLabels": {"app": "w"}}
 SPECS: dict[str, Object] = {
+    "VirtualMachineInstance": TEMPLATE["spec"],
     "VirtualMachineInstanceReplicaSet": {"replicas": 2, "selector": SELECTOR, "template": TEMPLATE},
     "VirtualMachineInstancePreset": {"selector": SELECTOR, "domain": TEMPLATE["spec"]["domain"]},
-    "VirtualMachineInstanceMigration": {"vmiName": "guest"},
+    "VirtualMachineInstanceMigration": {"vmiName": "one"},
 }
 SHORT = {
     "vmirs": "VirtualMachineInstanceReplicaSet",
@@ -30,10 +31,11 @@ def manifest(kind: str, version: str = "v1") -> str:
 
 
 @pytest.mark.parametrize("short", SHORT)
-async def test_a_kind_is_served_in_every_version_and_says_that_nothing_acts_on_it(kubectl: Kubectl, short: str) -> None:
+async def test_a_kind_is_served_in_every_version_and_says_if_nothing_acts_on_it(kubectl: Kubectl, short: str) -> None:
     kind = SHORT[short]
+    await kubectl("create", "-f", "-", given=manifest("VirtualMachineInstance"))
     told = await kubectl("create", "-f", "-", given=manifest(kind))
-    assert f"nothing acts on a {kind} yet" in told
+    assert (f"nothing acts on a {kind} yet" in told) is (kind != "VirtualMachineInstancePreset")
     for version in ("v1", "v1beta1", "v1alpha3", "v1alpha1"):
         plural = f"{kind.lower()}s.{version}.kubevirt.io"
         shown = await kubectl("get", plural, "one", "-o", "jsonpath={.apiVersion} {.metadata.name}")
@@ -57,6 +59,17 @@ async def test_every_version_of_a_preset_tells_what_to_use_instead(kubectl: Kube
 
 
 async def test_v1alpha1_says_which_instance_a_migration_moves_by_a_selector(kubectl: Kubectl) -> None:
+    await kubectl("create", "-f", "-", given=manifest("VirtualMachineInstance"))
     old = json.loads(manifest("VirtualMachineInstanceMigration", "v1alpha1"))
-    await kubectl("create", "-f", "-", given=json.dumps({**old, "spec": {"selector": {"name": "guest"}}}))
-    assert await kubectl("get", "vmim", "one", "-o", "jsonpath={.spec}") == '{"vmiName":"guest"}'
+    await kubectl("create", "-f", "-", given=json.dumps({**old, "spec": {"selector": {"name": "one"}}}))
+    assert await kubectl("get", "vmim", "one", "-o", "jsonpath={.spec}") == '{"vmiName":"one"}'
+
+
+async def test_an_instance_gets_what_presets_for_its_labels_have(kubectl: Kubectl) -> None:
+    preset = json.loads(manifest("VirtualMachineInstancePreset"))
+    preset["spec"]["domain"] = {"cpu": {"cores": 3}, "devices": {}}
+    await kubectl("create", "-f", "-", given=json.dumps(preset))
+    instance = json.loads(manifest("VirtualMachineInstance"))
+    instance["metadata"]["labels"] = {"app": "w"}
+    await kubectl("create", "-f", "-", given=json.dumps(instance))
+    assert await kubectl("get", "vmi", "one", "-o", "jsonpath={.spec.domain.cpu.cores}") == "3"

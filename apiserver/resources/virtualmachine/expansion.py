@@ -25,7 +25,7 @@ class Expansion:
     """A machine's template as instances are made from it."""
 
     template: Object
-    """A copy; that of the machine where there is nothing to apply, or something is wrong."""
+    """A copy, or that of the machine itself where there is nothing to apply: it must not be changed."""
     errors: tuple[FieldError, ...] = ()
     """Why instance type and preference cannot be applied."""
     missing: tuple[FieldError, ...] = ()
@@ -34,6 +34,8 @@ class Expansion:
 
 def expand(machine: Object, cluster: Cluster) -> Expansion:
     """Apply what the machine names to a copy of its template."""
+    if not any(which in machine["spec"] for which in (INSTANCETYPE, PREFERENCE)):
+        return Expansion(machine["spec"]["template"])
     template, missing = clone(machine["spec"]["template"]), list[FieldError]()
     instancetype = _chosen(machine, INSTANCETYPE, cluster, missing)
     preference = _chosen(machine, PREFERENCE, cluster, missing)

@@ -13,6 +13,7 @@ from apiserver.resources.limits import fill_instance_resources, instance_refusal
 from apiserver.resources.priorityclass import missing_class
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, reserved_labels
+from apiserver.resources.virtualmachineinstance.presets import APPLIED, apply_presets, preset_errors
 from apiserver.resources.virtualmachineinstance.validation import instance_errors, validate_spec
 from apiserver.resources.virtualmachineinstance.validation.annotations import validate_annotation_gates
 from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
@@ -53,6 +54,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         finalizers = new["metadata"].setdefault("finalizers", [])
         if INSTANCE_FINALIZER not in finalizers:
             finalizers.append(INSTANCE_FINALIZER)
+        apply_presets(new, self._cluster.stored)
         fill_instance(new["spec"], self._cluster.configuration)
         fill_instance_resources(self._cluster, new)
         fill_topology_version(new)
@@ -88,6 +90,7 @@ class VirtualMachineInstanceStrategy(Strategy):
         yield from validate_annotation_gates(new["metadata"], "metadata", self._cluster.configuration)
         yield from validate_spec(new["spec"], "spec", self._cluster.configuration)
         yield from instance_errors(new["spec"], "spec")
+        yield from preset_errors(new, self._cluster.stored)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield an error when the spec has changed. What is stored is not judged again."""
@@ -106,7 +109,9 @@ class VirtualMachineInstanceStrategy(Strategy):
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used, or does not work yet."""
-        return spec_warnings(new["spec"], "spec")
+        yield from spec_warnings(new["spec"], "spec")
+        if any(name.startswith(APPLIED) for name in new["metadata"].get("annotations", {})):
+            yield "VirtualMachineInstancePreset is deprecated; use instancetypes and preferences"
 
 
 def _first_status(spec: Object) -> Object:

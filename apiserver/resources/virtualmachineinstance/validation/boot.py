@@ -30,16 +30,22 @@ def has_smm(spec: Object) -> bool:
 
 
 def bootloader(spec: Object, path: str) -> Iterator[FieldError]:
-    """There is one boot loader, and secure boot has what it needs."""
+    """There is one boot loader."""
     loader = spec["domain"].get("firmware", {}).get("bootloader", {})
-    field = f"{path}.domain.firmware.bootloader"
     if "bios" in loader and "efi" in loader:
+        field = f"{path}.domain.firmware.bootloader"
         yield FieldError.forbidden(field, "bios and efi exclude each other; remove one")
+
+
+def secure_boot(spec: Object, path: str) -> Iterator[FieldError]:
+    """Secure boot has what it needs."""
+    loader = spec["domain"].get("firmware", {}).get("bootloader", {})
     # TDX keeps the keys of secure boot where no guest can write: nothing is left for SMM to protect.
     protected = has_smm(spec) or "tdx" in spec["domain"].get("launchSecurity", {})
     if "efi" in loader and loader["efi"].get("secureBoot", True) and not protected:
         detail = "secure boot needs domain.features.smm.enabled: true; add that, or set secureBoot to false"
-        yield FieldError.invalid(f"{field}.efi.secureBoot", loader["efi"].get("secureBoot"), detail)
+        field = f"{path}.domain.firmware.bootloader.efi.secureBoot"
+        yield FieldError.invalid(field, loader["efi"].get("secureBoot"), detail)
 
 
 def acpi_tables(spec: Object, path: str) -> Iterator[FieldError]:
@@ -96,4 +102,4 @@ def boot_order(spec: Object, path: str) -> Iterator[FieldError]:
             taken.setdefault(order, device["name"])
 
 
-RULES = (identity, bootloader, acpi_tables, kernel_boot, boot_order)
+RULES = (identity, bootloader, secure_boot, acpi_tables, kernel_boot, boot_order)
