@@ -1,6 +1,5 @@
 """VirtualMachineClone: a wish for another machine like one that there is."""
 
-import re
 from collections.abc import Iterable, Iterator
 
 import orjson
@@ -13,6 +12,7 @@ from apiserver.resources.cluster import Cluster
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.rules import immutable, reference_errors
 from apiserver.resources.versions import spec_conversion, versions, without
+from apiserver.resources.virtualmachineinstance.validation.interfaces import address_errors
 
 GROUP = "clone.kubevirt.io"
 VERSIONS = ("v1beta1", "v1alpha1")
@@ -24,7 +24,6 @@ COLUMNS = (
     Column(name="SourceVirtualMachine", json_path=".spec.source.name"),
     Column(name="TargetVirtualMachine", json_path=".spec.target.name"),
 )
-_MAC = re.compile(r"[0-9a-fA-F]{2}([:-][0-9a-fA-F]{2}){5}")
 _FILTERS = ("annotationFilters", "labelFilters")
 _CONVERSIONS = {
     "v1alpha1": spec_conversion(
@@ -66,9 +65,8 @@ class VirtualMachineCloneStrategy(Strategy):
             for field in _FILTERS:
                 yield from _filter_errors(owner.get(field, []), f"{path}.{field}")
         for name, address in spec.get("newMacAddresses", {}).items():
-            if address and not _MAC.fullmatch(address):
-                detail = "must be a MAC address, such as 02:00:00:00:00:01"
-                yield FieldError.invalid(f"spec.newMacAddresses[{name}]", address, detail)
+            if address:
+                yield from address_errors(address, f"spec.newMacAddresses[{name}]")
         for i, patch in enumerate(spec.get("patches", [])):
             yield from _json_errors(patch, f"spec.patches[{i}]")
 

@@ -78,15 +78,24 @@ def addresses(spec: Object, path: str) -> Iterator[FieldError]:
         given, at = interface.get("macAddress", ""), f"{field}[{i}].macAddress"
         if not given:
             continue
-        digits = re.sub("[:.-]", "", given.lower())
-        if not _MAC.fullmatch(given.lower()):
-            detail = "must be six pairs of hexadecimal digits with colons between them, such as 02:ad:00:00:be:af"
-            yield FieldError.invalid(at, given, detail)
-        elif int(digits[:2], 16) & 1:
-            detail = "is the address of a group; the second digit must be even, such as in 02:ad:00:00:be:af"
-            yield FieldError.invalid(at, given, detail)
-        elif digits == _RESERVED_MAC and "masquerade" in interface:
+        wrong = list(address_errors(given, at))
+        yield from wrong
+        if not wrong and _digits(given) == _RESERVED_MAC and "masquerade" in interface:
             yield FieldError.invalid(at, given, "is the gateway's address; use another one")
+
+
+def address_errors(given: str, path: str) -> Iterator[FieldError]:
+    """Yield an error unless ``given`` is a hardware address that an interface can have."""
+    if not _MAC.fullmatch(given.lower()):
+        detail = "must be six pairs of hexadecimal digits with colons between them, such as 02:ad:00:00:be:af"
+        yield FieldError.invalid(path, given, detail)
+    elif int(_digits(given)[:2], 16) & 1:
+        detail = "is the address of a group; the second digit must be even, such as in 02:ad:00:00:be:af"
+        yield FieldError.invalid(path, given, detail)
+
+
+def _digits(address: str) -> str:
+    return re.sub("[:.-]", "", address.lower())
 
 
 def settings(spec: Object, path: str) -> Iterator[FieldError]:
