@@ -116,7 +116,7 @@ class Generator:
             return lambda dice: {name: value(dice) for name in dice.random.sample(NAMES, dice.random.randint(0, 2))}
         required = schema.get("required", ())
         fields = [
-            (key, key in required, _one_of(NAMES) if key in ("name", "volumeName") else self._schema(each))
+            (key, key in required, _one_of(NAMES) if _is_name(key, each) else self._schema(each))
             for key, each in schema.get("properties", {}).items()
         ]
 
@@ -133,6 +133,10 @@ def objects(version: str, kind: str, group: str = "kubevirt.io") -> st.SearchStr
     """Return a strategy of objects of ``kind`` with any valid spec."""
     generator = Generator(version, group)
     return st.integers(0, 2**32).map(lambda seed: generator.object(kind, seed))
+
+
+def _is_name(key: str, schema: Mapping[str, Any]) -> bool:
+    return key in ("name", "volumeName") and "enum" not in schema
 
 
 def _one_of(values: Any) -> Draw:

@@ -30,6 +30,12 @@ CONVERTED = [
     for version in resource.versions
     if version.conversion is not None and resource.stored_as is None
 ]
+SAME = [
+    (resource, version)
+    for resource in resources(CATALOGUE, Remembered())
+    for version in resource.versions[1:]
+    if version.conversion is None and resource.stored_as is None
+]
 KINDS = Counter((resource.group, version.name) for resource, version in CONVERTED)
 each_pair = pytest.mark.parametrize(
     ("resource", "version"), [pytest.param(*each, id=f"{each[0].kind}-{each[1].name}") for each in CONVERTED]
@@ -135,6 +141,15 @@ def test_defaults_are_no_edits(resource: Resource, version: Version) -> None:
         return back != hub and back
 
     no_fault(made(resource, version, resource.hub), fault)
+
+
+@pytest.mark.parametrize(
+    ("resource", "version"), [pytest.param(*each, id=f"{each[0].kind}-{each[1].name}") for each in SAME]
+)
+def test_versions_without_a_conversion_have_one_shape(resource: Resource, version: Version) -> None:
+    for here, there in ((version, resource.hub), (resource.hub, version)):
+        objects = [orjson.loads(each) for each in encoded(resource.group, here.name, resource.kind, 100)]
+        no_fault(iter(objects), functools.partial(misfit, there))
 
 
 def _places(value: Any, path: Path) -> Iterator[Path]:
