@@ -50,7 +50,6 @@ def namespaced(catalogue: Catalogue) -> Resource:
         strategy=InstancetypeStrategy(),
         has_generation=True,
         custom=True,
-        unattended=True,
     )
 
 
@@ -67,5 +66,4 @@ def cluster(catalogue: Catalogue) -> Resource:
         strategy=InstancetypeStrategy(),
         has_generation=True,
         custom=True,
-        unattended=True,
     )

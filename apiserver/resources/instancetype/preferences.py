@@ -78,7 +78,6 @@ def namespaced(catalogue: Catalogue) -> Resource:
         strategy=PreferenceStrategy(),
         has_generation=True,
         custom=True,
-        unattended=True,
     )
 
 
@@ -95,5 +94,4 @@ def cluster(catalogue: Catalogue) -> Resource:
         strategy=PreferenceStrategy(),
         has_generation=True,
         custom=True,
-        unattended=True,
     )
