@@ -152,6 +152,8 @@ _USED_BY: Mapping[str, Callable[[Object, Configuration], Amounts]] = {
     INSTANCES: _used_by_instance,
     CLAIMS: _used_by_claim,
 }
+MEASURED = frozenset(_USED_BY)
+"""Kinds of which more counts than how many there are, so that a change can use more."""
 
 
 def _includes(quota: Object, resource: str, obj: Object) -> bool:

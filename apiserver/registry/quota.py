@@ -3,8 +3,7 @@
 The charge is made within the order of all writes (:class:`~apiserver.storage.contract.Along`): of two creates at the
 same time, on one replica or on two, the second sees what the first has used. So ``status.used`` is never behind what
 exists. What goes away, or is counted by nobody yet, the controller counts; where that is still to come, the namespace
-is counted here before anything is refused. One gap is left, as upstream: a write that is under way on another replica
-while a quota is created may not be charged to it, until it is counted again.
+is counted here before anything is refused.
 
 Source of rules and words: ``k8s.io/apiserver/pkg/admission/plugin/resourcequota``. There the charge comes before the
 write, and stays when the write fails.
@@ -52,10 +51,14 @@ async def commit_within(store: Store, resource: Resource, new: Object, old: Obje
 
     Raises 403 when one of them would be exceeded, and what ``commit`` raises.
     """
+    use = await _use(store, resource, new, old)
+    if use is None:
+        return await commit([])
+    # All quotas that there are when the turn of the write has come: one may just be being created.
+    every = Along(Key(quotas.RESOURCE_QUOTAS, new["metadata"]["namespace"], ""), use.charge, every=True)
     for _ in range(ATTEMPTS):
-        use, found = await _use(store, resource, new, old)
         try:
-            return await commit([Along(key, use.charge) for key in found])
+            return await commit([every])
         except _InDoubtError as doubt:
             await _count(store, doubt.key, use, write=True)
     raise _refused(resource, new, "the quotas of its namespace are being used too much; please try again")
@@ -63,9 +66,10 @@ async def commit_within(store: Store, resource: Resource, new: Object, old: Obje
 
 async def check(store: Store, resource: Resource, new: Object, old: Object | None) -> None:
     """Raise 403 when the quotas do not allow ``new`` in the place of ``old``; charge nothing."""
-    use, found = await _use(store, resource, new, old)
-    for key in found:
-        await _count(store, key, use, write=False)
+    if use := await _use(store, resource, new, old):
+        here = Selection(namespace=new["metadata"]["namespace"])
+        for record in (await store.list(quotas.RESOURCE_QUOTAS, here)).records:
+            await _count(store, record.key, use, write=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +97,12 @@ class _Use:
         return _with_status(quota, {**used, **{name: used[name] + amount for name, amount in more.items()}})
 
 
-async def _use(store: Store, resource: Resource, new: Object, old: Object | None) -> tuple[_Use, list[Key]]:
-    """Return what would be used, and the quotas that count it.
-
-    What is at hand will do: whoever writes has read the namespace or the object before, as new as it was then.
-    """
-    here = Selection(namespace=new["metadata"].get("namespace", ""))
-    found = await store.list(quotas.RESOURCE_QUOTAS, here, at_least=0) if resource.namespaced else None
-    if found is None or not found.records:
-        return _Use(resource, new, old, Configuration()), []
+async def _use(store: Store, resource: Resource, new: Object, old: Object | None) -> _Use | None:
+    """Return what may be used, None where no quota counts it."""
+    if not resource.namespaced or (old is not None and resource.storage_name not in quotas.MEASURED):
+        return None
     kubevirts = await store.list(KUBEVIRTS, at_least=0)
-    use = _Use(resource, new, old, configuration_of(governing(map(hub_object, kubevirts.records))))
-    return use, [each.key for each in found.records if use.of(hub_object(each))]
+    return _Use(resource, new, old, configuration_of(governing(map(hub_object, kubevirts.records))))
 
 
 async def _count(store: Store, key: Key, use: _Use, *, write: bool) -> None:

@@ -1,13 +1,14 @@
 """Group commit, the pure part: what a batch of writes does to the state it meets."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from apiserver.storage.contract import (
     Along,
     AlreadyExistsError,
+    Collection,
     ConflictError,
     Event,
     EventKind,
@@ -32,7 +33,12 @@ class Write:
     @property
     def keys(self) -> list[Key]:
         """The keys of all records that it concerns."""
-        return [self.key, *(each.key for each in self.along)]
+        return [self.key, *(each.key for each in self.along if not each.every)]
+
+    @property
+    def collections(self) -> list[Collection]:
+        """What it concerns as a whole."""
+        return [_collection(each.key) for each in self.along if each.every]
 
 
 @dataclass(slots=True)
@@ -52,16 +58,22 @@ def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revis
     Each write sees those before it, and fails alone.
     """
     result = Plan()
+    members: dict[Collection, list[Key]] = {each: [] for write in writes for each in write.collections}
+    _join(members, current)
 
     def at(key: Key) -> Record | None:
         return result.state[key] if key in result.state else current.get(key)
+
+    def asked(along: Along) -> Iterator[tuple[Key, Record | None]]:
+        keys = members[_collection(along.key)] if along.every else [along.key]
+        return ((key, at(key)) for key in keys)
 
     for write in writes:
         found = at(write.key)
         try:
             if (error := _objection(write, found)) is not None:
                 raise error
-            events = _amended(write, at, revision)
+            events = _amended(write, asked, revision)
         except StorageError as refused:
             result.failed.append((write, refused))
             continue
@@ -69,21 +81,36 @@ def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revis
         revision = events[-1].revision
         result.events += events
         result.succeeded.append((write, events[-1].record))
+        _join(members, (event.record.key for event in events if event.kind is EventKind.ADDED))
         for event in events:
             result.state[event.record.key] = None if event.kind is EventKind.DELETED else event.record
     return result
 
 
-def _amended(write: Write, at: Callable[[Key], Record | None], revision: Revision) -> list[Event]:
+def _collection(key: Key) -> Collection:
+    return key.resource, key.namespace
+
+
+def _join(members: dict[Collection, list[Key]], keys: Iterable[Key]) -> None:
+    """Note ``keys`` in the collections that they are in, of those that are asked for."""
+    for key in keys:
+        collection = members.get(_collection(key))
+        if collection is not None and key not in collection:
+            collection.append(key)
+
+
+def _amended(
+    write: Write, asked: Callable[[Along], Iterable[tuple[Key, Record | None]]], revision: Revision
+) -> list[Event]:
     """Return what goes along with ``write``, after ``revision``. Raises the StorageError of who refuses it."""
     events: list[Event] = []
     for each in write.along:
-        record = at(each.key)
-        if record is None and each.needed:
-            raise NotFoundError(each.key)
-        if record is not None and (body := each.amend(record)) is not None:
-            changed = Record(record.key, revision + len(events) + 1, body)
-            events.append(Event(EventKind.MODIFIED, changed, record))
+        for key, record in asked(each):
+            if record is None and each.needed:
+                raise NotFoundError(key)
+            if record is not None and (body := each.amend(record)) is not None:
+                changed = Record(key, revision + len(events) + 1, body)
+                events.append(Event(EventKind.MODIFIED, changed, record))
     return events
 
 

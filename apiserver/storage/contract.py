@@ -15,6 +15,10 @@ Revision = int
 """A position in the log: 1 is the first write. 0 means "before everything"."""
 
 
+Collection = tuple[str, str]
+"""A resource and a namespace: everything of the one in the other."""
+
+
 class Key(NamedTuple):
     """Where an object lives. ``namespace`` is empty for cluster-scoped resources."""
 
@@ -113,6 +117,8 @@ class Along:
     amend: Amend
     needed: bool = False
     """True when without the record the write is refused, with a NotFoundError of this key."""
+    every: bool = False
+    """True when every record of the key's resource and namespace is asked, whatever the key's name."""
 
 
 Selects = Callable[[Record], bool]

@@ -71,6 +71,7 @@ _INSERT = insert(objects).values(
 _UPDATE = update(objects).where(_IS_KEY).values(revision=bindparam("b_revision"), body=bindparam("b_body"))
 _DELETE = delete(objects).where(_IS_KEY)
 _KEY = tuple_(objects.c.resource, objects.c.namespace, objects.c.name)
+_COLLECTION = tuple_(objects.c.resource, objects.c.namespace)
 
 
 def async_url(url: str) -> URL:
@@ -317,12 +318,18 @@ class SqlLog:
                 self._newest = revision
             if not batch:
                 return Plan()
-            keys = {key for write in batch for key in write.keys}
-            rows = await tx.execute(select(objects).where(_KEY.in_([tuple(key) for key in keys])))
-            current = {record.key: record for record in map(self._rows.record, rows)}
+            current = await self._concerned(tx, batch)
             result = plan(batch, current, revision)
             await self._store(tx, result, current, revision)
             return result
+
+    async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record]:
+        """Return all that the writes of a batch change or ask."""
+        keys = {tuple(key) for write in batch for key in write.keys}
+        rows = list(await tx.execute(select(objects).where(_KEY.in_(list(keys)))))
+        if collections := {each for write in batch for each in write.collections}:
+            rows += await tx.execute(select(objects).where(_COLLECTION.in_(list(collections))))
+        return {record.key: record for record in map(self._rows.record, rows)}
 
     async def _store(self, tx: AsyncConnection, result: Plan, current: dict[Key, Record], revision: Revision) -> None:
         if not result.events:

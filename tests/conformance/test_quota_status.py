@@ -10,6 +10,7 @@ from tests.server import Server
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
 INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
+MACHINE = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "default")
 KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SECRETS = {"count/secrets": "5", "secrets": "5"}
 
@@ -78,3 +79,22 @@ async def test_a_change_of_the_configuration_counts_guests_again(api: Api) -> No
     kubevirt = KUBEVIRT.manifest("kubevirt") | {"spec": {"configuration": configuration}}
     assert (await api.call("POST", KUBEVIRT.path, kubevirt)).code == 201
     await until_used(api, cpu="500m")
+
+
+async def test_a_machine_beyond_its_quota_says_so_and_starts_when_there_is_room(api: Api) -> None:
+    await limit(api, memory="1Gi")
+    guest = {"domain": {"memory": {"guest": "1Gi"}, "devices": {}}}
+    for name in ("one", "two"):
+        machine = MACHINE.manifest(name) | {"spec": {"runStrategy": "Always", "template": {"spec": guest}}}
+        assert (await api.call("POST", MACHINE.path, machine)).code == 201
+        await api.until(MACHINE, lambda machines, name=name: machines[name].get("status", {}).get("conditions"))
+
+    def failure(machine: Object) -> str:
+        conditions = machine["status"]["conditions"]
+        return next((each["message"] for each in conditions if each["type"] == "Failure"), "")
+
+    found = await api.until(MACHINE, lambda machines: failure(machines["two"]))
+    assert "exceeded quota: limited, requested: memory=1Gi, used: memory=1Gi" in failure(found["two"])
+    await api.patch(QUOTA, "limited", {"spec": {"hard": {"memory": "2Gi"}}})
+    await api.until(INSTANCE, lambda instances: "two" in instances)
+    await api.until(MACHINE, lambda machines: not failure(machines["two"]))

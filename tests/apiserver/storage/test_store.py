@@ -258,3 +258,25 @@ async def test_a_write_that_needs_another_record_is_not_made_without_it(store: S
     assert isinstance(late, NotFoundError)
     await store.create(ONE, b"one")
     assert (await store.create(TWO, b"two", along=[needed])).body == b"two"
+
+
+async def test_all_of_a_namespace_go_along_also_what_is_created_just_before(store: SqlLog | WatchCache) -> None:
+    every = Along(Key("counters.test", "a", ""), counting(3).amend, every=True)
+    await store.create(Key("counters.test", "b", "elsewhere"), b"0")
+    await store.create(Key("counters.test", "a", "first"), b"1")
+    writes = [
+        store.create(Key(THINGS, "a", "one"), b"", along=[every]),
+        store.create(Key("counters.test", "a", "second"), b"0"),
+        *(store.create(Key(THINGS, "a", str(n)), b"", along=[every]) for n in range(3)),
+    ]
+    results = await asyncio.gather(*writes, return_exceptions=True)
+    assert [isinstance(each, FullError) for each in results] == [False, False, False, True, True]
+    counters = (await store.list("counters.test")).records
+    assert {each.key.name: each.body for each in counters} == {"elsewhere": b"0", "first": b"3", "second": b"1"}
+
+
+async def test_what_is_removed_just_before_does_not_go_along(store: SqlLog | WatchCache) -> None:
+    every = Along(Key("counters.test", "a", ""), counting(0).amend, every=True)
+    counter = await store.create(Key("counters.test", "a", "only"), b"1")
+    await asyncio.gather(store.remove(counter.key, expected=counter.revision), store.create(ONE, b"one", along=[every]))
+    assert (await store.get(ONE)).body == b"one"
