@@ -7,6 +7,7 @@ from apiserver.machinery.resource import Caller
 from apiserver.resources.virtualmachine.strategy import VirtualMachineStrategy
 from apiserver.resources.virtualmachineinstance.strategy import VirtualMachineInstanceStrategy
 from tests.apiserver.resources.surroundings import PLAIN
+from tests.apiserver.resources.virtualmachineinstance.validation.specs import FORBIDDEN, valid
 
 Object = dict[str, Any]
 
@@ -81,3 +82,26 @@ def test_a_users_status_is_put_back_without_a_word() -> None:
         assert new == {"status": {"phase": "Pending"}}
         strategy.prepare_for_status_update(new, {}, USER)
         assert new == {}
+
+
+def test_a_name_that_no_domain_can_have_is_refused() -> None:
+    named = {"name": "n" * 200, "namespace": "s" * 41}
+    for strategy, new in (
+        (VirtualMachineStrategy(PLAIN), {"metadata": named, "spec": {"running": True, "template": {"spec": valid()}}}),
+        (VirtualMachineInstanceStrategy(PLAIN), {"metadata": named, "spec": valid()}),
+    ):
+        (found,) = strategy.validate(new, USER)
+        assert (found.field, "no more than 199" in found.message) == ("metadata.name", True)
+        named["name"] = "n" * 199
+        assert list(strategy.validate(new, USER)) == []
+        named["name"] = "n" * 200
+
+
+def test_only_the_system_says_where_an_instance_is() -> None:
+    label = "kubevirt.io/nodeName"
+    instance = {"metadata": {"labels": {label: "one"}}, "spec": valid()}
+    strategy = VirtualMachineInstanceStrategy(PLAIN)
+    assert [each.field for each in strategy.validate(instance, USER)] == [f"metadata.labels[{label}]"]
+    assert list(strategy.validate(instance, Caller("controllers", system=True))) == []
+    unlabelled = {"metadata": {}, "spec": valid()}
+    assert [each.reason for each in strategy.validate_update(unlabelled, instance, USER)] == [FORBIDDEN]

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.apiserver.resources.virtualmachineinstance.validation.specs import (
+    DUPLICATE,
     FORBIDDEN,
     INVALID,
     REQUIRED,
@@ -26,6 +27,18 @@ def resources(*, requests: Object | None = None, limits: Object | None = None) -
 
 
 CASES: list[Case] = [
+    ({f"{CPU}.cores": -1}, f"{CPU}.cores", INVALID, "at least 1"),
+    ({f"{CPU}.sockets": -2}, f"{CPU}.sockets", INVALID, "at least 1"),
+    ({CPU: {"sockets": 32, "cores": 8, "threads": 4}}, CPU, INVALID, "is 1024; a guest"),
+    ({f"{CPU}.cores": 100000}, CPU, INVALID, "at most 512"),
+    (
+        {f"{CPU}.features": [{"name": "pcid", "policy": "please"}]},
+        f"{CPU}.features[0].policy",
+        UNSUPPORTED,
+        "require",
+    ),
+    ({f"{CPU}.features": [{"name": "a"}, {"name": "a"}]}, f"{CPU}.features[1].name", DUPLICATE, "a"),
+    ({f"{CPU}.features": [{"name": ""}]}, f"{CPU}.features[0].name", REQUIRED, ""),
     ({f"{CPU}.sockets": 5, f"{CPU}.maxSockets": 4}, f"{CPU}.sockets", INVALID, "at most maxSockets, 4"),
     ({f"{CPU}.threads": -1}, f"{CPU}.threads", INVALID, "at least 1"),
     ({f"{CPU}.features": [{"name": "a", "policy": "Require"}]}, f"{CPU}.features[0].policy", UNSUPPORTED, "require"),
@@ -68,6 +81,7 @@ def test_processors_that_cannot_be_are_refused(case: Case) -> None:
 
 
 RIGHT: list[Object] = [
+    {CPU: {"sockets": 0, "cores": 4, "threads": 2, "features": [{"name": "pcid"}]}},
     {f"{CPU}.sockets": 4, f"{CPU}.maxSockets": 4},
     {f"{CPU}.sockets": 4, f"{CPU}.maxSockets": 0},
     {f"{CPU}.features": [{"name": name, "policy": name} for name in ("force", "require", "optional", "disable")]},

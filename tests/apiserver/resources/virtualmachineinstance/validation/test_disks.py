@@ -2,6 +2,8 @@
 
 import pytest
 
+from apiserver.resources.virtualmachineinstance.defaults import fill_instance
+from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from kube.configuration import Configuration
 from tests.apiserver.resources.virtualmachineinstance.validation.specs import (
     DUPLICATE,
@@ -12,6 +14,7 @@ from tests.apiserver.resources.virtualmachineinstance.validation.specs import (
     UNSUPPORTED,
     Case,
     Object,
+    edited,
     expect,
     expect_right,
     gates,
@@ -99,14 +102,12 @@ def test_downward_metrics_are_on_a_virtio_disk(case: Case) -> None:
 RIGHT: list[Object] = [
     {"domain.devices.disks": []},
     {DISK_1: {"name": "empty", "cdrom": {"bus": "sata"}}},
-    {f"{DISK}.disk": {"readonly": True}},
     {f"{DISK}.disk": {"bus": "scsi", "readonly": True}},
     {f"{DISK}.disk": {"bus": "virtio", "pciAddress": "0000:AB:01.7"}},
     {f"{DISK}.serial": "a" * 256, f"{DISK}.cache": "", f"{DISK}.io": "threads", f"{DISK}.errorPolicy": "report"},
     {f"{DISK}.shareable": True, f"{DISK}.cache": "none"},
     {f"{DISK}.dedicatedIOThread": True},
     {f"{DISK}.disk": {"bus": "scsi"}, f"{DISK}.dedicatedIOThread": True},
-    {f"{DISK}.disk": {}, f"{DISK}.dedicatedIOThread": True},
     {f"{DISK}.disk": {"bus": "sata"}, f"{DISK}.dedicatedIOThread": False},
     {f"{DISK_1}.cdrom": {"bus": "usb", "tray": "open"}},
     {**CLAIM, DISK: {"name": "root", "lun": {"bus": "usb"}}},
@@ -117,6 +118,15 @@ RIGHT: list[Object] = [
 @pytest.mark.parametrize("edits", RIGHT)
 def test_a_disk_that_can_be_is_accepted(edits: Object) -> None:
     expect_right(edits)
+
+
+@pytest.mark.parametrize("edits", [{f"{DISK}.disk": {"readonly": True}}, {DISK: {"name": "root", "disk": {}}}])
+def test_what_a_bus_left_open_can_do_is_judged_when_defaults_have_chosen_it(edits: Object) -> None:
+    edits = {**edits, f"{DISK}.dedicatedIOThread": True}
+    expect_right(edits)
+    spec = edited(edits)
+    fill_instance(spec, PLAIN)
+    assert {each.field for each in validate_spec(spec, "spec", PLAIN)} >= {f"spec.{FIELD}.dedicatedIOThread"}
 
 
 def test_an_empty_cdrom_is_behind_the_gate_of_volumes_that_are_declared_later() -> None:

@@ -21,6 +21,30 @@ SIZE = f"{PAGES}.pageSize"
 STAGE = Configuration({"vmRolloutStrategy": "Stage"})
 
 CASES: list[Case] = [
+    ({GUEST: "0"}, GUEST, INVALID, "at least 1Mi"),
+    ({GUEST: "-64Mi"}, GUEST, INVALID, "at least 1Mi"),
+    ({GUEST: "512"}, GUEST, INVALID, "another unit"),
+    ({GUEST: 1024}, GUEST, INVALID, "at least 1Mi"),
+    ({GUEST: "512MB"}, GUEST, INVALID, "not a quantity"),
+    ({GUEST: "17Ti"}, GUEST, INVALID, "at most 16Ti"),
+    ({GUEST: "1e300"}, GUEST, INVALID, "at most 16Ti"),
+    (
+        {f"{RESOURCES}.requests": {"memory": "512Mi"}, f"{RESOURCES}.limits": {"memory": "256Mi"}},
+        f"{RESOURCES}.requests.memory",
+        INVALID,
+        "at most the limit, 256Mi",
+    ),
+    ({f"{RESOURCES}.requests": {"memory": "1k"}}, f"{RESOURCES}.requests.memory", INVALID, "at least 1M"),
+    ({f"{RESOURCES}.requests": {"memory": "99Ti"}}, f"{RESOURCES}.requests.memory", INVALID, "at most 16Ti"),
+    ({f"{RESOURCES}.limits": {"memory": "99Ti"}}, f"{RESOURCES}.limits.memory", INVALID, "at most 16Ti"),
+    ({f"{RESOURCES}.requests": {"cpu": "many"}}, f"{RESOURCES}.requests.cpu", INVALID, "not a quantity"),
+    ({f"{RESOURCES}.requests": {"cpu": "-1"}}, f"{RESOURCES}.requests.cpu", INVALID, "at least 0"),
+    (
+        {f"{RESOURCES}.requests": {"cpu": "2"}, f"{RESOURCES}.limits": {"cpu": "1500m"}},
+        f"{RESOURCES}.requests.cpu",
+        INVALID,
+        "at most the limit, 1500m",
+    ),
     ({GUEST: "1Mi", PAGES: {}}, SIZE, REQUIRED, "such as 2Mi or 1Gi"),
     ({PAGES: {"pageSize": "big"}}, SIZE, INVALID, "not a quantity"),
     ({PAGES: {"pageSize": "0"}}, SIZE, INVALID, "more than 0"),
@@ -61,6 +85,10 @@ def test_memory_that_cannot_be_is_refused(case: Case) -> None:
 
 
 RIGHT: list[Object] = [
+    {GUEST: "16Ti"},
+    {GUEST: 2**30},
+    {GUEST: "1.5Gi", f"{RESOURCES}.requests": {"memory": "1Gi"}},
+    {"domain.memory": {}, f"{RESOURCES}.limits": {"memory": "1Gi", "cpu": 2}},
     {GUEST: "128Mi", PAGES: {"pageSize": "2Mi"}},
     {GUEST: "1Gi", PAGES: {"pageSize": "1Gi"}},
     {"domain.memory": {"hugepages": {"pageSize": "2Mi"}}},
