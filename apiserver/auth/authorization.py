@@ -16,6 +16,8 @@ from apiserver.machinery.resource import Caller
 from apiserver.machinery.selectors import parse_field_selector
 from kube.nodes import LEASE_NAMESPACE
 
+DOCUMENT_VERBS = frozenset({"get", "head"})
+"""What callers may do at paths that are no resource's."""
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 
 
@@ -40,6 +42,11 @@ def _rule(group: str, resources: str, verbs: str) -> Rule:
 
 _READ = "get list watch"
 _WRITE = "create update patch delete"
+BASIC_RULES = (
+    _rule("authentication.k8s.io", "selfsubjectreviews", "create"),
+    _rule("authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews", "create"),
+)
+"""What everybody may ask about themselves, once it is known who that is (Kubernetes' ``system:basic-user``)."""
 CONTROLLER_RULES = (
     _rule("kubevirt.io", "virtualmachines virtualmachineinstances", f"{_READ} {_WRITE} deletecollection"),
     _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
@@ -85,10 +92,22 @@ class Authorizer:
         if "system:authenticated" not in caller.groups:
             return False
         if not asked.is_resource:
-            return asked.verb in ("get", "head")
+            return asked.verb in DOCUMENT_VERBS
+        if any(rule.allows(asked) for rule in BASIC_RULES):
+            return True
         if CONTROLLERS_GROUP in caller.groups:
             return any(rule.allows(asked) for rule in CONTROLLER_RULES)
         return caller.node is not None and self._node_allowed(caller.node, asked)
+
+    def rules(self, caller: Caller) -> tuple[Rule, ...]:
+        """Return what ``caller`` may do to resources; an agent only to what is bound to its node."""
+        if MASTERS_GROUP in caller.groups:
+            return (_rule("*", "*", "*"),)
+        if "system:authenticated" not in caller.groups:
+            return ()
+        if CONTROLLERS_GROUP in caller.groups:
+            return BASIC_RULES + CONTROLLER_RULES
+        return BASIC_RULES + (NODE_RULES if caller.node is not None else ())
 
     def _node_allowed(self, node: str, asked: RequestInfo) -> bool:
         if not any(rule.allows(asked) for rule in NODE_RULES):

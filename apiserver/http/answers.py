@@ -10,7 +10,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON, REPRESENTATION, include_object
 from apiserver.http.shapes import Shaper
-from apiserver.machinery.resource import Resource
+from apiserver.machinery.resource import Object, Resource
 from apiserver.registry.codec import hub_object
 from apiserver.registry.reading import Page
 from apiserver.storage.contract import Record
@@ -44,6 +44,11 @@ def one(
     """Answer with one object."""
     body = shaper(request, resource, version).one(record)
     return _warned(raw(body, status=status), resource, version, warnings)
+
+
+def unstored(resource: Resource, version: str, obj: Object, warnings: Sequence[str]) -> web.Response:
+    """Answer with an object that has been answered for and is not kept."""
+    return _warned(json(obj, status=201), resource, version, warnings)
 
 
 def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:

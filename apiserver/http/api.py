@@ -36,7 +36,7 @@ class Api:
             raise errors.no_such_path()
         if info.subresource and info.subresource not in resource.subresources:
             raise errors.no_such_path()
-        if info.name and resource.namespaced and not info.namespace:
+        if info.name and (resource.transient or (resource.namespaced and not info.namespace)):
             raise errors.no_such_path()
         return resource
 

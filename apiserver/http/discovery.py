@@ -148,8 +148,9 @@ def _legacy_entries(resource: Resource) -> list[dict[str, Any]]:
         "namespaced": resource.namespaced,
         "kind": resource.kind,
         "verbs": list(resource.verbs),
-        "storageVersionHash": _storage_version_hash(resource),
     }
+    if not resource.transient:
+        entry["storageVersionHash"] = _storage_version_hash(resource)
     if resource.short_names:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:

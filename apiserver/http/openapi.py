@@ -92,7 +92,8 @@ class OpenApi:
         lists: dict[str, Any] = {}
         for resource, version in self._served[root]:
             paths |= openapi_paths.paths(root, resource, version)
-            lists[resource.version(version).schema.name + "List"] = openapi_paths.list_schema(resource, version)
+            if not resource.transient:
+                lists[resource.version(version).schema.name + "List"] = openapi_paths.list_schema(resource, version)
         resource, version = self._served[root][0]
         scales = {each.scale.kind.hub.schema.name for each, _ in self._served[root] if each.scale}
         schemas = self._catalogue.definitions(resource.group, version, (*openapi_paths.SHARED, *scales)) | lists

@@ -181,8 +181,10 @@ def paths(root: str, resource: Resource, version: str) -> _Json:
     found = {
         collection: operations(*(verb for verb in _COLLECTION_VERBS if verb in resource.verbs))
         | _path_parameters(resource, named=False),
-        item: operations("get", "update", "patch", "delete") | _path_parameters(resource, named=True),
     }
+    if resource.transient:
+        return found
+    found[item] = operations("get", "update", "patch", "delete") | _path_parameters(resource, named=True)
     if resource.namespaced:
         found[everywhere] = operations("list", everywhere=True) | {"parameters": [_in_query("pretty")]}
     for name, verbs in resource.subresources.items():

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from apiserver.http.protobuf_clusters import CLUSTERS
 from apiserver.http.protobuf_messages import AMOUNTS, METADATA, OBJECT_REFERENCE
 from apiserver.http.protobuf_pods import POD_TEMPLATE
+from apiserver.http.protobuf_reviews import REVIEWS
 from apiserver.http.protobuf_wire import (
     Fields,
     count,
@@ -81,6 +82,7 @@ _BINDING: Fields = {
 }
 KINDS: Mapping[str, Fields] = {
     **CLUSTERS,
+    **REVIEWS,
     "PodTemplate": POD_TEMPLATE,
     "ServiceAccount": {
         1: ("metadata", METADATA),

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import forbidden
-from apiserver.http import answers, bodies, scales
+from apiserver.http import answers, bodies, reviews, scales
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
 from apiserver.http.negotiation import REPRESENTATION, negotiate
@@ -24,13 +24,19 @@ async def serve(request: web.Request) -> web.StreamResponse:
     """Answer any request whose path names a resource."""
     api, info = request.app[API], request[INFO]
     resource = api.resource(info)
-    handler = (scales.HANDLERS if info.subresource == "scale" else _HANDLERS).get(info.verb)
+    handler = _handlers(resource, info).get(info.verb)
     verbs = _verbs_at(resource, info)
     if handler is None or info.verb not in verbs:
         methods = sorted({method for verb in verbs for method in _METHODS[verb]})
         raise errors.verb_not_supported(resource.group, resource.plural, info.verb, methods)
     request[REPRESENTATION] = negotiate(request, info.verb)
     return await handler(request, api, resource, info)
+
+
+def _handlers(resource: Resource, info: RequestInfo) -> dict[str, answers.Handler]:
+    if resource.transient:
+        return reviews.HANDLERS
+    return scales.HANDLERS if info.subresource == "scale" else _HANDLERS
 
 
 def _verbs_at(resource: Resource, info: RequestInfo) -> frozenset[str]:

@@ -178,7 +178,8 @@ class Resource:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     has_status: bool = False
-    """True when status is a subresource: spec writers never touch it, status writers touch nothing else."""
+    """True when status is a subresource: spec writers never touch it, status writers touch nothing else but, unless
+    the kind is ``custom``, metadata."""
     has_generation: bool = False
     """True when ``metadata.generation`` counts changes of the spec."""
     selectable_fields: tuple[str, ...] = ()
@@ -207,6 +208,8 @@ class Resource:
     """True when ``spec.finalizers`` holds the object and the subresource ``finalize`` changes it."""
     scale: "Scale | None" = None
     """How many replicas there are and shall be, as the subresource ``scale`` tells and changes it; None without."""
+    transient: bool = False
+    """True for questions: an object can only be created, is answered at once, and is not stored."""
     unattended: bool = False
     """True while nothing acts on objects of this kind; whoever creates one is told so in a Warning header."""
 
@@ -218,6 +221,8 @@ class Resource:
     @property
     def verbs(self) -> tuple[str, ...]:
         """What can be done with objects of this kind."""
+        if self.transient:
+            return ("create",)
         return VERBS if self.deletes_collections else tuple(verb for verb in VERBS if verb != "deletecollection")
 
     @property

@@ -85,6 +85,15 @@ def _report_strict(resource: Resource, unknown: list[str], options: WriteOptions
             return
 
 
+def check_transient(resource: Resource, obj: Object, options: WriteOptions, namespace: str) -> Object:
+    """Return an object that is going to be answered and not stored, in the hub version. Raises 400 and 422."""
+    check_identity(resource, obj, options, namespace, None)
+    obj.pop("status", None)  # typed clients send an empty one, which need not fit the schema
+    hub = to_hub(resource, obj, options, None)
+    _judge(resource, hub, list(resource.strategy.validate(hub, options.caller)), options)
+    return hub
+
+
 def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     """Give a new hub object its identity and whatever its kind's strategy decides; then judge it.
 

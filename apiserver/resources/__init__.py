@@ -39,6 +39,7 @@ from apiserver.resources.cluster import Cluster
 from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.rbac import bindings, roles
+from apiserver.resources.reviews import access, identity
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
 
@@ -61,6 +62,8 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     roles.cluster_role,
     bindings.role_binding,
     roles.role,
+    *access.DEFINITIONS,
+    *identity.DEFINITIONS,
     storageclass.resource,
     virtualmachinesnapshotcontent.resource,
     virtualmachineinstancepreset.resource,

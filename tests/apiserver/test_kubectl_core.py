@@ -81,3 +81,8 @@ async def test_what_looks_for_pods_finds_none(kubectl: Kubectl) -> None:
 async def test_kubectl_explains_the_kinds(kubectl: Kubectl) -> None:
     assert "Amounts by the name" in await kubectl("explain", "quota.spec.hard")
     assert "RESOURCE" in (await kubectl("explain", "pv", "--recursive")).upper()
+
+
+async def test_kubectl_asks_what_its_user_may_do(kubectl: Kubectl) -> None:
+    assert (await kubectl("auth", "can-i", "delete", "virtualmachines.kubevirt.io/any")).strip() == "yes"
+    assert "*.*" in await kubectl("auth", "can-i", "--list")

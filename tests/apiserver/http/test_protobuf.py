@@ -135,6 +135,18 @@ def test_a_template_of_pods_is_read_as_long_as_nothing_of_it_would_get_lost() ->
         assert refused.value.code == 415
 
 
+def test_questions_of_access_are_read_with_whom_they_are_about() -> None:
+    spec = message(
+        (1, message((2, "get"), (5, "nodes"))), (3, "a"), (4, "g"), (5, message((1, "k"), (2, message((1, "v")))))
+    )
+    assert decode(envelope("SubjectAccessReview", message((2, spec)), "authorization.k8s.io/v1"))["spec"] == {
+        "resourceAttributes": {"verb": "get", "resource": "nodes"},
+        "user": "a",
+        "groups": ["g"],
+        "extra": {"k": ["v"]},
+    }
+
+
 def test_fields_of_any_width_that_are_not_known_are_skipped() -> None:
     strange = message((90, "text"), (91, 7)) + varint(92 << 3 | 1) + bytes(8) + varint(93 << 3 | 5) + bytes(4)
     assert decode(envelope("Namespace", strange + message((1, message((1, "x"))))))["metadata"] == {"name": "x"}

@@ -1,0 +1,64 @@
+"""The answers to reviews: who somebody is, and what they may do.
+
+Source: ``k8s.io/kubernetes/pkg/registry/authorization`` and ``authentication``.
+"""
+
+from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.authorization import DOCUMENT_VERBS, Authorizer
+from apiserver.machinery import errors
+from apiserver.machinery.resource import Caller, Object
+
+
+def status_of(review: Object, caller: Caller, authorizer: Authorizer) -> Object:
+    """Return the status of a checked review that ``caller`` sends. Raises 400 for one that asks nothing."""
+    spec = review.get("spec", {})
+    match review["kind"]:
+        case "SelfSubjectReview":
+            return {"userInfo": {"username": caller.name, "groups": sorted(caller.groups)}}
+        case "TokenReview":
+            return _of_token(spec)
+        case "SelfSubjectRulesReview":
+            return _of_rules(spec, caller, authorizer)
+        case "SelfSubjectAccessReview":
+            return {"allowed": authorizer.allowed(caller, _asked(spec))}
+        case _:
+            subject = Caller(spec.get("user", ""), frozenset(spec.get("groups") or ()))
+            return {"allowed": authorizer.allowed(subject, _asked(spec))}
+
+
+def _asked(spec: Object) -> RequestInfo:
+    of_path, asked = spec.get("nonResourceAttributes"), spec.get("resourceAttributes") or {}
+    if of_path is not None:
+        return RequestInfo(verb=of_path.get("verb", ""), path=of_path.get("path", ""))
+    return RequestInfo(
+        verb=asked.get("verb", ""),
+        path="",
+        group=asked.get("group", ""),
+        version=asked.get("version", ""),
+        # An empty one would make it a question about a path.
+        resource=asked.get("resource") or "*",
+        subresource=asked.get("subresource", ""),
+        namespace=asked.get("namespace", ""),
+        name=asked.get("name", ""),
+        field_selector=(asked.get("fieldSelector") or {}).get("rawSelector", ""),
+    )
+
+
+def _of_rules(spec: Object, caller: Caller, authorizer: Authorizer) -> Object:
+    if not spec.get("namespace"):
+        raise errors.bad_request("no namespace on request")
+    rules = [
+        {"verbs": sorted(rule.verbs), "apiGroups": [rule.group], "resources": sorted(rule.resources)}
+        for rule in authorizer.rules(caller)
+    ]
+    documents = {"verbs": sorted(DOCUMENT_VERBS), "nonResourceURLs": ["*"]}
+    status: Object = {"resourceRules": rules, "nonResourceRules": [documents], "incomplete": False}
+    if caller.node is not None:
+        status |= {"incomplete": True, "evaluationError": "an agent may do so only with what is bound to its node"}
+    return status
+
+
+def _of_token(spec: Object) -> Object:
+    if not spec.get("token"):
+        raise errors.bad_request("token is required for TokenReview in authentication")
+    return {"authenticated": False, "user": {}, "error": "this server knows callers by certificates and no tokens"}

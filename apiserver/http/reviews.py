@@ -1,0 +1,26 @@
+"""Reviews: read and checked like any new object, answered, and not stored."""
+
+from aiohttp import web
+
+from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.reviews import status_of
+from apiserver.http import answers, bodies
+from apiserver.http.api import CALLER, Api
+from apiserver.http.negotiation import JSON, REPRESENTATION, YAML
+from apiserver.http.queries import request_options
+from apiserver.machinery import errors
+from apiserver.machinery.resource import Resource
+from apiserver.registry import admission
+
+
+async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    if request[REPRESENTATION].shape:
+        raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show
+    options = request_options(request)
+    review = await bodies.read_object(request, options)
+    checked = admission.check_transient(resource, review, options, info.namespace)
+    status = status_of(checked, request[CALLER], api.authorizer)
+    return answers.unstored(resource, info.version, {**checked, "status": status}, options.warnings)
+
+
+HANDLERS: dict[str, answers.Handler] = {"create": _create}

@@ -1,0 +1,1 @@
+"""Reviews: questions that are answered and not kept."""
