@@ -14,6 +14,7 @@ from apiserver.resources.priorityclass import missing_class
 from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, reserved_labels
 from apiserver.resources.virtualmachineinstance.presets import APPLIED, apply_presets, preset_errors
+from apiserver.resources.virtualmachineinstance.updates import validate_change
 from apiserver.resources.virtualmachineinstance.validation import instance_errors, validate_spec
 from apiserver.resources.virtualmachineinstance.validation.annotations import validate_annotation_gates
 from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
@@ -44,7 +45,7 @@ def keep_status(new: Object, old: Object, caller: Caller) -> None:
 
 
 class VirtualMachineInstanceStrategy(Strategy):
-    """A guest never changes its hardware; whoever wants another one changes the VirtualMachine."""
+    """A guest's hardware is the system's to change while it runs; who owns it changes the VirtualMachine."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -62,8 +63,8 @@ class VirtualMachineInstanceStrategy(Strategy):
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Keep the spec as it is stored, in the words of older defaults too, unless the client means another one."""
-        if new["spec"] == old["spec"]:
-            return
+        if new["spec"] == old["spec"] or (caller.system and caller.node is None):
+            return  # controllers say all that they mean
         configuration, stored = self._cluster.configuration, clone(old["spec"])
         fill_instance(stored, configuration)
         firmware = new["spec"]["domain"].setdefault("firmware", {})
@@ -93,12 +94,9 @@ class VirtualMachineInstanceStrategy(Strategy):
         yield from preset_errors(new, self._cluster.stored)
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
-        """Yield an error when the spec has changed. What is stored is not judged again."""
+        """Yield everything wrong with the change. What is stored is not judged again."""
         yield from reserved_labels(new["metadata"], old["metadata"].get("labels", {}), caller)
-        if new["spec"] != old["spec"]:
-            yield FieldError.forbidden(
-                "spec", "an instance cannot be changed; change its VirtualMachine instead, and restart that"
-            )
+        yield from validate_change(new, old, caller, self._cluster.configuration)
 
     def refuses_write(self, new: Object, old: Object | None) -> str | None:
         """Refuse a new instance whose priority class is missing, or which the namespace's limit ranges do not allow."""

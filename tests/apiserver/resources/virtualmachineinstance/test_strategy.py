@@ -50,13 +50,17 @@ def test_an_instance_stored_under_older_defaults_can_still_be_let_go_and_applied
         assert list(strategy.validate_update(new, stored, AGENT)) == []
 
 
-def test_even_the_system_cannot_change_an_instances_hardware() -> None:
+def test_controllers_alone_change_an_instances_hardware_and_say_all_that_they_mean() -> None:
     strategy, stored = VirtualMachineInstanceStrategy(PLAIN), instance()
     strategy.prepare_for_create(stored, USER)
-    changed = copy.deepcopy(stored)
-    changed["spec"]["domain"]["memory"]["guest"] = "2Gi"
-    (error,) = strategy.validate_update(changed, stored, SYSTEM)
-    assert error.field == "spec"
+    for caller, fields in ((USER, ["spec"]), (AGENT, ["spec"]), (SYSTEM, [])):
+        changed = copy.deepcopy(stored)
+        changed["spec"]["domain"]["memory"]["guest"] = "2Gi"
+        del changed["spec"]["domain"]["features"]
+        meant = copy.deepcopy(changed)
+        strategy.prepare_for_update(changed, stored, caller)
+        assert [each.field for each in strategy.validate_update(changed, stored, caller)] == fields
+        assert (changed == meant) is (caller is SYSTEM)
 
 
 def test_an_agent_creates_no_instance_whichever_verb_it_uses() -> None:
