@@ -51,7 +51,7 @@ class DataVolumeStrategy(Strategy):
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the spec."""
-        return spec_errors(new["spec"], "spec")
+        return _spec_errors(new["spec"], "spec")
 
     def validate_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield an error when the spec has changed, other than by another stage of a warm migration."""
@@ -61,8 +61,7 @@ class DataVolumeStrategy(Strategy):
         yield from immutable({"spec": spec}, {"spec": before}, ("spec",))
 
 
-def spec_errors(spec: Object, path: str) -> Iterator[FieldError]:
-    """Yield everything wrong with the ``spec`` of a DataVolume, or of a template of one, at ``path``."""
+def _spec_errors(spec: Object, path: str) -> Iterator[FieldError]:
     claims = [name for name in ("pvc", "storage") if name in spec]
     if not claims:
         yield FieldError.required(f"{path}.storage", "say what the claim is like here or in pvc")

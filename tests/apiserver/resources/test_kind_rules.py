@@ -8,7 +8,7 @@ import pytest
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.resources import resources
-from tests.apiserver.resources.generated import CATALOGUE
+from tests.apiserver.resources.generated import CATALOGUE, Generator
 from tests.apiserver.resources.surroundings import Remembered, configured
 
 USER = Caller("jane")
@@ -512,3 +512,21 @@ def test_what_was_behind_a_gate_that_is_off_by_now_may_stay_but_not_change() -> 
     new = edited(POLICY, {"spec.maxDowntimeMs": 600, f"{OPTIONS}.downtimeTuning": {"steps": 4}})
     found = [each.field for each in strategy.validate_update(new, old, USER)]
     assert found == ["spec.maxDowntimeMs", f"{OPTIONS}.downtimeTuning"]
+
+
+@pytest.mark.parametrize("kind", EXAMPLES)
+def test_the_rules_can_judge_whatever_the_schema_allows(kind: str) -> None:
+    resource = KINDS[kind]
+    generator = Generator(resource.hub.name, resource.group)
+    old: Object = {}
+    for seed in range(300):
+        new = generator.object(kind, seed)
+        new["metadata"]["namespace"] = "default"
+        resource.hub.schema.apply_defaults(new)
+        resource.strategy.prepare_for_create(new, USER)
+        wrong = list(resource.strategy.validate(new, USER))
+        assert all(each.field and each.message for each in wrong)
+        assert wrong or all(resource.strategy.warnings(new))
+        if old:
+            assert all(each.field for each in resource.strategy.validate_update(new, old, USER))
+        old = new
