@@ -5,17 +5,21 @@ from typing import Any
 
 import pytest
 
-from apiserver.machinery.cloning import clone
-from apiserver.machinery.resource import Caller, Object, Resource
+from apiserver.machinery.resource import Object
 from apiserver.resources import resources
+from tests.apiserver.resources.examples import (
+    ABSENT,
+    EXAMPLES,
+    FORBIDDEN,
+    INVALID,
+    KINDS,
+    REQUIRED,
+    UNSUPPORTED,
+    USER,
+    edited,
+)
 from tests.apiserver.resources.generated import CATALOGUE, Generator
-from tests.apiserver.resources.surroundings import Remembered, configured
-
-USER = Caller("jane")
-INVALID, REQUIRED, FORBIDDEN = "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden"
-UNSUPPORTED = "FieldValueNotSupported"
-ABSENT = object()
-"""Takes a field away."""
+from tests.apiserver.resources.surroundings import configured
 
 DISK = {"resources": {"requests": {"storage": "1Gi"}}}
 CLAIM = {"accessModes": ["ReadWriteOnce"], **DISK}
@@ -282,33 +286,6 @@ CASES: list[tuple[str, Object, str, str, str]] = [
 ]
 
 
-def served(**objects: list[Object]) -> dict[str, Resource]:
-    """The kinds as they are while ``objects`` are stored."""
-    return {resource.kind: resource for resource in resources(CATALOGUE, Remembered(**objects))}
-
-
-KINDS = served()
-EXAMPLES = {
-    kind: each.hub.schema.document["example"] for kind, each in KINDS.items() if each.group.endswith(".kubevirt.io")
-}
-
-
-def edited(kind: str, edits: Object) -> Object:
-    """The example of a kind with the values at these paths, such as ``spec.source.kind``."""
-    obj = clone({**EXAMPLES[kind], "metadata": {"namespace": "default", **EXAMPLES[kind]["metadata"]}})
-    for path, value in edits.items():
-        *ahead, last = path.split(".")
-        at: Any = obj
-        for part in ahead:
-            at = at.setdefault(part, {})
-        if value is ABSENT:
-            del at[last]
-        else:
-            at[last] = clone(value)
-    KINDS[kind].hub.schema.apply_defaults(obj)
-    return obj
-
-
 @pytest.mark.parametrize("kind", EXAMPLES)
 def test_nothing_is_wrong_with_an_example(kind: str) -> None:
     assert list(KINDS[kind].strategy.validate(edited(kind, {}), USER)) == []
@@ -373,76 +350,12 @@ def test_a_kind_whose_gate_is_off_is_refused(kind: str) -> None:
     assert GATED[kind] in found[0].message
 
 
-@pytest.mark.parametrize(
-    ("status", "refused"), [(ABSENT, True), (None, True), ({"complete": False}, True), ({"complete": True}, False)]
-)
-def test_a_machine_is_restored_once_at_a_time(status: Any, refused: bool) -> None:
-    other = edited(RESTORE, {"metadata.name": "other"} if status is ABSENT else {"status": status})
-    strategy = served(virtualmachinerestores__snapshot__kubevirt__io=[other])[RESTORE].strategy
-    found = [each.field for each in strategy.validate(edited(RESTORE, {}), USER)]
-    assert found == (["spec.target"] if refused else [])
-    elsewhere = edited(RESTORE, {"spec.target.name": "db"})
-    assert list(strategy.validate(elsewhere, USER)) == []
-
-
-TPM = {"devices": {"tpm": {"persistent": True}}}
-NO_TPM = {"devices": {"tpm": {"persistent": True, "enabled": False}}}
-EFI = {"devices": {}, "firmware": {"bootloader": {"efi": {"persistent": True}}}}
-
-
-@pytest.mark.parametrize(
-    ("domain", "target", "refused"),
-    [
-        (TPM, None, True),
-        (EFI, {"uid": "another", "name": "web"}, True),
-        (TPM, {"uid": "source", "name": "web"}, False),
-        (NO_TPM, None, False),
-        ({"devices": {}}, None, False),
-    ],
-)
-def test_what_a_guest_keeps_in_its_machine_is_restored_to_that_machine_only(
-    domain: Object, target: Object | None, refused: bool
-) -> None:
-    status = {"sourceUID": "source", "virtualMachineSnapshotContentName": "content"}
-    machine = {"spec": {"template": {"spec": {"domain": domain}}}}
-    content = {
-        "metadata": {"name": "content", "namespace": "default"},
-        "spec": {"source": {"virtualMachine": machine}},
-    }
-    strategy = served(
-        virtualmachines__kubevirt__io=[] if target is None else [{"metadata": {**target, "namespace": "default"}}],
-        virtualmachinesnapshots__snapshot__kubevirt__io=[edited(SNAPSHOT, {"status": status})],
-        virtualmachinesnapshotcontents__snapshot__kubevirt__io=[content],
-    )[RESTORE].strategy
-    assert [each.field for each in strategy.validate(edited(RESTORE, {}), USER)] == (["spec.target"] if refused else [])
-
-
 @pytest.mark.parametrize("target", [ABSENT, {"kind": "VirtualMachine", "name": ""}])
 def test_a_clone_without_a_name_is_called_after_its_source(target: Any) -> None:
     new = edited(CLONE, {"spec.target": target})
     KINDS[CLONE].strategy.prepare_for_create(new, USER)
     assert new["spec"]["target"]["kind"] == "VirtualMachine"
     assert re.fullmatch("clone-web-[a-z0-9]{5}", new["spec"]["target"]["name"])
-
-
-def test_a_pool_keeps_its_selector() -> None:
-    new = edited(POOL, {"spec.selector": {"matchExpressions": [{"key": "app", "operator": "Exists"}]}})
-    found = list(KINDS[POOL].strategy.validate_update(new, edited(POOL, {}), USER))
-    assert [(each.field, each.reason) for each in found] == [("spec.selector", INVALID)]
-
-
-def test_a_template_that_was_stored_under_older_rules_may_stay() -> None:
-    old = edited(POOL, {f"{MACHINE}.spec.runStrategy": "Sometimes"})
-    assert list(KINDS[POOL].strategy.validate_update({**old, "metadata": {}}, old, USER)) == []
-    changed = edited(POOL, {f"{MACHINE}.spec.runStrategy": "Sometime"})
-    found = list(KINDS[POOL].strategy.validate_update(changed, old, USER))
-    assert [each.field for each in found] == [f"{MACHINE}.spec.runStrategy"]
-
-
-def test_what_a_pools_machines_should_no_longer_use_is_warned_of() -> None:
-    power = {f"{MACHINE}.spec.runStrategy": ABSENT, f"{MACHINE}.spec.running": True}
-    (warning,) = KINDS[POOL].strategy.warnings(edited(POOL, power))
-    assert warning.startswith(f"{MACHINE}.spec.running is deprecated")
 
 
 WARNED: list[tuple[str, Object, str]] = [
@@ -462,56 +375,6 @@ def test_what_is_deprecated_is_accepted_with_a_warning(kind: str, edits: Object,
     assert list(strategy.validate(obj, USER)) == []
     (warning,) = strategy.warnings(obj)
     assert text in warning
-
-
-ALL_GATES = ["MigrationStallDetection", "MigrationDowntimeTuning"]
-FACTORS = [
-    ("ewmaAlpha", "0", "at least 0.001 and at most 1"),
-    ("ewmaAlpha", "1100m", "at least 0.001 and at most 1"),
-    ("ewmaAlpha", "0.0005", "three decimals"),
-    ("precopyPossibleFactor", "0.9", "at least 1"),
-    ("patienceWindowDecayFactor", "2", "at least 0 and at most 1"),
-    ("completionTimeoutFactor", "-1", "greater than or equal to 0"),
-    ("completionTimeoutFactor", "twice", "not a quantity"),
-]
-
-
-def with_gates(kind: str, gates: list[str]) -> Any:
-    stored = configured(developerConfiguration={"featureGates": gates}).stored
-    return {each.kind: each for each in resources(CATALOGUE, stored)}[kind].strategy
-
-
-@pytest.mark.parametrize(("field", "value", "message"), FACTORS)
-def test_a_factor_of_the_stall_detector_is_in_its_range(field: str, value: str, message: str) -> None:
-    strategy = with_gates(POLICY, ALL_GATES)
-    (error,) = strategy.validate(edited(POLICY, {f"{OPTIONS}.stallDetector": {field: value}}), USER)
-    assert (error.field, error.reason) == (f"{OPTIONS}.stallDetector.{field}", INVALID)
-    assert message in error.message
-
-
-@pytest.mark.parametrize("value", ["1", "0.125", "1e0"])
-def test_a_factor_with_up_to_three_decimals_is_fine(value: str) -> None:
-    policy = edited(POLICY, {f"{OPTIONS}.stallDetector": {"ewmaAlpha": value, "completionTimeoutFactor": "1e200"}})
-    assert list(with_gates(POLICY, ALL_GATES).validate(policy, USER)) == []
-
-
-def test_detecting_stalls_and_tuning_the_downtime_exclude_each_other() -> None:
-    both = edited(POLICY, {f"{OPTIONS}.stallDetector": {}, f"{OPTIONS}.downtimeTuning": {}})
-    assert [each.field for each in with_gates(POLICY, ALL_GATES).validate(both, USER)] == [OPTIONS]
-
-
-@pytest.mark.parametrize("gate", ALL_GATES)
-def test_either_gate_lets_the_downtime_be_chosen(gate: str) -> None:
-    assert list(with_gates(POLICY, [gate]).validate(edited(POLICY, {"spec.maxDowntimeMs": 500}), USER)) == []
-
-
-def test_what_was_behind_a_gate_that_is_off_by_now_may_stay_but_not_change() -> None:
-    old = edited(POLICY, {"spec.maxDowntimeMs": 500, f"{OPTIONS}.downtimeTuning": {"steps": 3}})
-    strategy = KINDS[POLICY].strategy
-    assert list(strategy.validate_update(old, old, USER)) == []
-    new = edited(POLICY, {"spec.maxDowntimeMs": 600, f"{OPTIONS}.downtimeTuning": {"steps": 4}})
-    found = [each.field for each in strategy.validate_update(new, old, USER)]
-    assert found == ["spec.maxDowntimeMs", f"{OPTIONS}.downtimeTuning"]
 
 
 @pytest.mark.parametrize("kind", EXAMPLES)
