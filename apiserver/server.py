@@ -23,6 +23,7 @@ from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT
+from apiserver.http.protocol import MAX_FIELD_BYTES, MAX_LINE_BYTES, Protocol
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.machinery.schema import Catalogue
@@ -99,7 +100,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 def _api(served: Iterable[Resource], stored: StoredObjects, cache: WatchCache) -> Api:
     def bound_to(node: str, asked: RequestInfo) -> bool:
-        return is_bound(stored, node, asked.resource, asked.namespace, asked.name)
+        return is_bound(stored, node, asked.resource, asked.namespace, asked.object_name)
 
     return Api(
         resources={(resource.group, resource.plural): resource for resource in served},
@@ -136,7 +137,20 @@ async def _serve(stack: AsyncExitStack, app: web.Application, options: Options, 
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    await web.TCPSite(runner, options.address, options.port, ssl_context=tls, reuse_address=True).start()
+    loop, manager = asyncio.get_running_loop(), runner.server
+    assert manager is not None  # noqa: S101 - there since the setup
+
+    def connected() -> Protocol:
+        return Protocol(
+            manager,
+            loop=loop,
+            access_log=None,  # pyright: ignore[reportArgumentType] - aiohttp's own runner does so for none
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_FIELD_BYTES,
+        )
+
+    listening = await loop.create_server(connected, options.address, options.port, ssl=tls, reuse_address=True)
+    stack.callback(listening.close)
 
 
 @asynccontextmanager

@@ -20,6 +20,8 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    selected_name: str = ""
+    """The one name that a list, a watch or a deletion of many is limited to by a field selector."""
     field_selector: str = ""
     """As the client wrote it; it may limit a list or a watch to what the caller may see."""
 
@@ -27,6 +29,11 @@ class RequestInfo:
     def whole_resource(self) -> str:
         """The resource as roles name it: ``plural``, or ``plural/subresource``."""
         return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+    @property
+    def object_name(self) -> str:
+        """The name of the one object that is concerned, as authorization and auditing see it; empty for many."""
+        return self.name or self.selected_name
 
     @property
     def is_resource(self) -> bool:

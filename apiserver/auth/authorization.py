@@ -119,7 +119,7 @@ class Authorizer:
                 return False
             case "nodes" | "leases":
                 # A new object's name is in its body; its kind's strategy looks at that.
-                return asked.name == node or asked.verb == "create"
+                return asked.object_name == node or asked.verb == "create"
             case "virtualmachineinstances" if asked.verb in ("list", "watch"):
                 return _selected_node(asked) == node
             case "virtualmachineinstances" | "secrets":
@@ -148,5 +148,5 @@ def forbidden(caller: Caller, info: RequestInfo) -> StatusError:
         f'in API group "{info.group}"{where}',
         group=info.group,
         resource=info.resource,
-        name=info.name,
+        name=info.object_name,
     )

@@ -76,10 +76,12 @@ async def _event(
 
 
 def _reference(asked: RequestInfo) -> dict[str, str]:
+    # Upstream a namespace lies in itself.
+    itself = asked.name if (asked.group, asked.resource) == ("", "namespaces") else ""
     named = {
         "resource": asked.resource,
-        "namespace": asked.namespace,
-        "name": asked.name,
+        "namespace": asked.namespace or itself,
+        "name": asked.object_name,
         "apiGroup": asked.group,
         "apiVersion": asked.version,
         "subresource": asked.subresource,

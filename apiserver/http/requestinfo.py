@@ -6,6 +6,9 @@ Source: ``k8s.io/apiserver/pkg/endpoints/request.RequestInfo``; authorization us
 from collections.abc import Mapping
 
 from apiserver.auth.attributes import RequestInfo
+from apiserver.machinery.errors import StatusError
+from apiserver.machinery.objectmeta import path_segment_problem
+from apiserver.machinery.selectors import parse_field_selector
 
 _VERBS = {
     "GET": "get",
@@ -15,6 +18,7 @@ _VERBS = {
     "PATCH": "patch",
     "DELETE": "delete",
 }
+_OF_MANY = frozenset({"list", "watch", "deletecollection"})
 
 
 def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
@@ -37,8 +41,9 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     resource, name, subresource = (*rest, "", "")[:3]
     if len(rest) > 3:
         return RequestInfo(verb=method.lower(), path=path)
+    verb = "watch" if watches else _verb(method, name, query)
     return RequestInfo(
-        verb="watch" if watches else _verb(method, name, query),
+        verb=verb,
         path=path,
         group=group,
         version=version,
@@ -46,8 +51,18 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         subresource=subresource,
         namespace=namespace,
         name=name,
+        selected_name=_selected_name(query) if verb in _OF_MANY else "",
         field_selector=query.get("fieldSelector", ""),
     )
+
+
+def _selected_name(query: Mapping[str, str]) -> str:
+    """Return the name that a field selector demands, where it can be one."""
+    try:
+        name = parse_field_selector(query.get("fieldSelector", ""), None).required("metadata.name")
+    except StatusError:  # whoever reads the options tells what is wrong with them
+        return ""
+    return name if name and path_segment_problem(name) is None else ""
 
 
 def _verb(method: str, name: str, query: Mapping[str, str]) -> str:

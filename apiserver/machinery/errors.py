@@ -238,7 +238,7 @@ def too_many_requests(message: str, *, retry_after_seconds: int) -> StatusError:
 
 def timed_out(message: str, *, retry_after_seconds: int = 1) -> StatusError:
     """504: what the request waits for did not come in time."""
-    return StatusError(504, "Timeout", message, retry_after_seconds=retry_after_seconds)
+    return StatusError(504, "Timeout", f"Timeout: {message}", retry_after_seconds=retry_after_seconds)
 
 
 def qualified_resource(group: str, resource: str) -> str:

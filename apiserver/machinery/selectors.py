@@ -115,12 +115,13 @@ def label_selector(selector: dict[str, Any]) -> LabelSelector:
     return LabelSelector(tuple(requirements))
 
 
-def parse_field_selector(text: str, supported: tuple[str, ...] = ()) -> FieldSelector:
+def parse_field_selector(text: str, supported: tuple[str, ...] | None = ()) -> FieldSelector:
     r"""Parse ``path=value,other!=value``; a backslash escapes ``\``, ``,`` and ``=``.
 
-    ``supported`` are the paths allowed beyond ``metadata.name`` and ``metadata.namespace``. Raises a 400 StatusError.
+    ``supported`` are the paths allowed beyond ``metadata.name`` and ``metadata.namespace``; None allows all. Raises a
+    400 StatusError.
     """
-    allowed = {"metadata.name", "metadata.namespace", *supported}
+    allowed = None if supported is None else {"metadata.name", "metadata.namespace", *supported}
     requirements: list[FieldRequirement] = []
     for part in (found[1] for found in _FIELD_PART.finditer(text)):
         if not part:
@@ -128,7 +129,7 @@ def parse_field_selector(text: str, supported: tuple[str, ...] = ()) -> FieldSel
         if not (term := _FIELD_TERM.fullmatch(part)):
             raise bad_request(f"invalid selector: '{text}'; can't understand '{part}'")
         path, operator, value = term.groups()
-        if path not in allowed:
+        if allowed is not None and path not in allowed:
             raise bad_request(f'field label not supported: "{path}"')
         requirements.append(FieldRequirement(path, operator != "!=", re.sub(r"\\(.)", r"\1", value)))
     return FieldSelector(tuple(requirements))

@@ -38,6 +38,25 @@ def test_a_path_says_what_is_asked(method: str, path: str, query: dict[str, str]
     assert (info.verb, info.group, info.resource, info.subresource, info.namespace, info.name) == expected
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "selector", "name"),
+    [
+        ("GET", "configmaps", "metadata.name=b", "b"),
+        ("GET", "configmaps", "status.phase=Running,metadata.name==b", "b"),
+        ("GET", "watch/configmaps", "metadata.name=b", "b"),
+        ("DELETE", "configmaps", "metadata.name=b", "b"),
+        ("GET", "configmaps", "metadata.name!=b", ""),
+        ("GET", "configmaps", "metadata.name=b/c", ""),
+        ("GET", "configmaps", "metadata.name", ""),
+        ("POST", "configmaps", "metadata.name=b", ""),
+        ("GET", "configmaps/a", "metadata.name=b", "a"),
+    ],
+)
+def test_a_selector_that_demands_a_name_names_the_object(method: str, path: str, selector: str, name: str) -> None:
+    info = parse(method, f"/api/v1/{path}", {"fieldSelector": selector})
+    assert info.object_name == name
+
+
 @pytest.mark.parametrize("path", ["/", "/api", "/apis", "/apis/kubevirt.io", "/apis/kubevirt.io/v1", "/healthz"])
 def test_documents_are_no_resources(path: str) -> None:
     assert not parse("GET", path, {}).is_resource
