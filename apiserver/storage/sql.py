@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import URL, Row, bindparam, delete, event, func, insert, make_url, select, tuple_, update
+from sqlalchemy import URL, ColumnElement, Row, bindparam, delete, event, func, insert, make_url, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -21,6 +21,7 @@ from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
 from apiserver.storage.contract import (
     Along,
+    Collection,
     CompactedError,
     Event,
     Key,
@@ -70,8 +71,6 @@ _INSERT = insert(objects).values(
 )
 _UPDATE = update(objects).where(_IS_KEY).values(revision=bindparam("b_revision"), body=bindparam("b_body"))
 _DELETE = delete(objects).where(_IS_KEY)
-_KEY = tuple_(objects.c.resource, objects.c.namespace, objects.c.name)
-_COLLECTION = tuple_(objects.c.resource, objects.c.namespace)
 
 
 def async_url(url: str) -> URL:
@@ -170,7 +169,9 @@ class SqlLog:
 
     async def get(self, key: Key) -> Record:
         """Return the newest state of ``key``. Raises NotFoundError, UnavailableError."""
-        rows = await self._read(select(objects).where(_KEY.in_([tuple(key)])))
+        rows = await self._read(
+            select(objects).where(_within((key.resource, key.namespace)) & (objects.c.name == key.name))
+        )
         if not rows:
             raise NotFoundError(key)
         return self._rows.record(rows[0])
@@ -325,10 +326,13 @@ class SqlLog:
 
     async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record]:
         """Return all that the writes of a batch change or ask."""
-        keys = {tuple(key) for write in batch for key in write.keys}
-        rows = list(await tx.execute(select(objects).where(_KEY.in_(list(keys)))))
-        if collections := {each for write in batch for each in write.collections}:
-            rows += await tx.execute(select(objects).where(_COLLECTION.in_(list(collections))))
+        names: dict[Collection, set[str]] = {}
+        for key in (key for write in batch for key in write.keys):
+            names.setdefault((key.resource, key.namespace), set()).add(key.name)
+        asked = {each for write in batch for each in write.collections}
+        # Tuples that are in a list would be simpler, and have SQLite read the whole table.
+        parts = [_within(where) & objects.c.name.in_(each) for where, each in names.items()]
+        rows = await tx.execute(select(objects).where(or_(*parts, *map(_within, asked))))
         return {record.key: record for record in map(self._rows.record, rows)}
 
     async def _store(self, tx: AsyncConnection, result: Plan, current: dict[Key, Record], revision: Revision) -> None:
@@ -440,6 +444,11 @@ def why(error: BaseException) -> str:
     """Say what failed without the statement and its parameters, which hold users' data."""
     original = getattr(error, "orig", None) or error
     return f"{type(original).__name__}: {original}".splitlines()[0]
+
+
+def _within(collection: Collection) -> ColumnElement[bool]:
+    resource, namespace = collection
+    return (objects.c.resource == resource) & (objects.c.namespace == namespace)
 
 
 def _fail(write: Write, error: BaseException) -> None:

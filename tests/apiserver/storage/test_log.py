@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,7 +18,8 @@ from apiserver.storage import cache as cache_module
 from apiserver.storage import shelf as shelf_module
 from apiserver.storage import watcher as watcher_module
 from apiserver.storage.cache import WatchCache
-from apiserver.storage.contract import CompactedError, Key
+from apiserver.storage.contract import Along, CompactedError, Key
+from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog, async_url
 from tests.apiserver.storage.watches import take
 
@@ -217,3 +219,23 @@ async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgr
 def test_an_unsupported_database_is_refused_in_plain_words() -> None:
     with pytest.raises(ValueError, match="use sqlite:"):
         async_url("mysql://localhost/x")
+
+
+async def test_no_write_on_sqlite_reads_the_whole_table(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/log.db"
+    await migrate(url)
+    asked: list[str] = []
+    async with SqlLog(url) as log:
+        event.listen(log._engine.sync_engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        everywhere = Along(Key("b.test", "b", ""), lambda _: None, every=True)
+        first, _ = await asyncio.gather(
+            log.create(Key("a.test", "a", "one"), b"", along=[everywhere]), log.create(Key("a.test", "b", "two"), b"")
+        )
+        await log.get(first.key)
+    reads = [each for each in asked if each.startswith("SELECT objects.")]
+    assert reads
+    with sqlite3.connect(tmp_path / "log.db") as database:
+        for read in reads:
+            plan = database.execute(f"EXPLAIN QUERY PLAN {read}", ["x"] * read.count("?")).fetchall()
+            assert not [step for *_, step in plan if step.startswith("SCAN")], plan
+    database.close()
