@@ -148,6 +148,10 @@ class Strategy:
         """Yield everything wrong with this change; by default, with the new object."""
         return self.validate(new, caller)
 
+    def validate_status_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with an update of the status subresource of a custom kind (``Resource.custom``)."""
+        return ()
+
     def refuses_write(self, new: Object, old: Object | None) -> str | None:
         """Return why the rest of the cluster does not allow what is right in itself (403), or None.
 

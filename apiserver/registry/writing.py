@@ -311,7 +311,8 @@ def _with_new_status(
         hub["metadata"] = asked["metadata"]
     managedfields.put(hub, managed)
     resource.strategy.prepare_for_status_update(hub, old, options.caller)
-    found = () if resource.custom else resource.strategy.validate_update(hub, old, options.caller)
+    judge = resource.strategy.validate_status_update if resource.custom else resource.strategy.validate_update
+    found = judge(hub, old, options.caller)
     admission.judge_change(resource, hub, old, found, options)
     return hub
 

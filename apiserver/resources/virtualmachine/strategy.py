@@ -19,6 +19,7 @@ from apiserver.resources.virtualmachine.validation import (
     validate_volume_updates,
     validate_while_busy,
 )
+from apiserver.resources.virtualmachine.volumerequests import validate_volume_requests
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
 from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
 
@@ -68,6 +69,10 @@ class VirtualMachineStrategy(Strategy):
         if not same:
             yield from validate_matchers(spec)
             yield from self._validate_expanded(new, caller)
+
+    def validate_status_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with what is to be plugged in and out."""
+        return validate_volume_requests(new, old, self._cluster.stored)
 
     def _validate_expanded(self, machine: Object, caller: Caller) -> Iterable[FieldError]:
         """Judge the template as it will be with what instance type and preference make of it."""

@@ -92,18 +92,26 @@ def _volumes(spec: Object, before: Object, status: Object) -> Iterator[FieldErro
 
 
 def _plugged(volume: Object, disk: Object | None, field: str) -> Iterator[FieldError]:
-    name = volume["name"]
     if not any(source in volume for source in PLUGGED_SOURCES):
         detail = f"only {', '.join(PLUGGED_SOURCES)} can be plugged in"
-        yield FieldError.invalid(f"{field}.name", name, detail)
-    if "memoryDump" in volume or disk is None:
-        return
+        yield FieldError.invalid(f"{field}.name", volume["name"], detail)
+    if "memoryDump" not in volume and disk is not None:
+        yield from plugged_disk_errors(disk, f"{field}.name")
+
+
+def plugged_disk_errors(disk: Object, field: str) -> Iterator[FieldError]:
+    """Yield an error at ``field`` for each reason why ``disk`` cannot be plugged into a running guest."""
+    name = disk.get("name", "")
     kind = next((kind for kind in PLUGGED_BUSES if kind in disk), None)
     if kind is None:
-        yield FieldError.invalid(f"{field}.name", name, "only a disk or a lun can be plugged in")
-    elif disk[kind].get("bus") not in PLUGGED_BUSES[kind]:
+        yield FieldError.invalid(field, name, "only a disk or a lun can be plugged in")
+        return
+    bus = disk[kind].get("bus")
+    if bus not in PLUGGED_BUSES[kind]:
         detail = f"a {kind} that is plugged in needs bus {' or '.join(PLUGGED_BUSES[kind])}"
-        yield FieldError.invalid(f"{field}.name", name, detail)
+        yield FieldError.invalid(field, name, detail)
+    elif disk.get("dedicatedIOThread") and bus != "virtio":
+        yield FieldError.invalid(field, name, "a disk with dedicatedIOThread that is plugged in needs bus virtio")
 
 
 def _permanent(before: Object, status: Object) -> set[str]:
