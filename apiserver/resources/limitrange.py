@@ -6,7 +6,7 @@ from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Caller, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.rules import CREATED_AT, amounts
+from apiserver.resources.rules import CREATED_AT, amounts, write_amounts
 from kube.quantity import parse
 
 BOUNDS = ("min", "defaultRequest", "default", "max")
@@ -35,6 +35,8 @@ class LimitRangeStrategy(Strategy):
 
         Source: ``SetDefaults_LimitRangeItem`` of ``k8s.io/kubernetes/pkg/apis/core/v1``.
         """
+        for field in ("max", "min", "default", "defaultRequest", "maxLimitRequestRatio"):
+            write_amounts(obj, "spec", "limits", "[]", field)
         for limit in (obj.get("spec") or {}).get("limits") or ():
             if limit["type"] == "Container":
                 for field, sources in (("default", ("max",)), ("defaultRequest", ("default", "min"))):

@@ -7,7 +7,7 @@ from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.accessmodes import abbreviated, access_mode_errors
-from apiserver.resources.rules import AGE, amounts, immutable, phase
+from apiserver.resources.rules import AGE, amounts, immutable, phase, write_amounts
 
 SOURCES = ("csi", "fc", "hostPath", "iscsi", "local", "nfs")
 STORAGE = "storage"
@@ -39,6 +39,10 @@ class PersistentVolumeStrategy(Strategy):
 
     Source: ``k8s.io/kubernetes/pkg/apis/core/validation.ValidatePersistentVolume``.
     """
+
+    def settle(self, obj: Object) -> None:
+        """Write the size as Kubernetes does."""
+        write_amounts(obj, "spec", "capacity")
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Start Pending."""
@@ -84,6 +88,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="persistentvolume",
         short_names=("pv",),
         namespaced=False,
+        returns_deleted=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "PersistentVolume"), columns=COLUMNS),),
         strategy=PersistentVolumeStrategy(),
         has_status=True,

@@ -10,7 +10,7 @@ from apiserver.machinery.schema import Catalogue
 from apiserver.resources.accessmodes import abbreviated, access_mode_errors
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.limits import claim_refusal
-from apiserver.resources.rules import AGE, amounts, phase
+from apiserver.resources.rules import AGE, amounts, phase, write_amounts
 from apiserver.resources.storageclass import default_class
 from kube.quantity import parse
 
@@ -49,6 +49,11 @@ class PersistentVolumeClaimStrategy(Strategy):
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
+
+    def settle(self, obj: Object) -> None:
+        """Write sizes as Kubernetes does."""
+        for fields in (("spec", "resources", "requests"), ("spec", "resources", "limits"), ("status", "capacity")):
+            write_amounts(obj, *fields)
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
         """Start Pending, of the default class where none is named (admission plugin DefaultStorageClass)."""
@@ -118,6 +123,7 @@ def resource(catalogue: Catalogue, cluster: Cluster) -> Resource:
         singular="persistentvolumeclaim",
         short_names=("pvc",),
         namespaced=True,
+        returns_deleted=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "PersistentVolumeClaim"), columns=COLUMNS),),
         strategy=PersistentVolumeClaimStrategy(cluster),
         has_status=True,

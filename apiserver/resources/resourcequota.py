@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.rules import AGE, amounts, immutable, resource_names
+from apiserver.resources.rules import AGE, amounts, immutable, resource_names, write_amounts
 from kube.quota import CLAIMS, COUNT_PREFIX, COUNTED, HUGE_PAGES, INSTANCES, source
 
 STANDARD = COUNTED | {
@@ -45,6 +45,11 @@ class ResourceQuotaStrategy(Strategy):
 
     Source: ``k8s.io/kubernetes/pkg/apis/core/validation.ValidateResourceQuota``.
     """
+
+    def settle(self, obj: Object) -> None:
+        """Write amounts as Kubernetes does."""
+        for fields in (("spec", "hard"), ("status", "hard"), ("status", "used")):
+            write_amounts(obj, *fields)
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the spec."""
@@ -102,6 +107,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="resourcequota",
         short_names=("quota",),
         namespaced=True,
+        returns_deleted=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "ResourceQuota"), columns=COLUMNS),),
         strategy=ResourceQuotaStrategy(),
         has_status=True,

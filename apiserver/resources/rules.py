@@ -1,6 +1,7 @@
 """What the rules of several kinds have in common."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ from apiserver.machinery.resource import Column, Object
 from apiserver.machinery.selectors import label_selector
 from kube import durations
 from kube.durations import DurationError
-from kube.quantity import QuantityError, parse
+from kube.quantity import QuantityError, canonical, parse
 
 AGE = Column(name="Age", json_path=".metadata.creationTimestamp", type="date")
 CREATED_AT = Column(name="Created At", json_path=".metadata.creationTimestamp")
@@ -35,6 +36,25 @@ def amounts(found: Mapping[str, Any], path: str, *, whole: bool = False) -> Iter
         yield from wrong
         if whole and not wrong and (amount := parse(text)) != amount.to_integral_value():
             yield FieldError.invalid(f"{path}[{name}]", text, "must be an integer")
+
+
+def write_amounts(obj: Any, *fields: str) -> None:
+    """Write the amounts that are found below ``fields`` as Kubernetes does, in place; ``[]`` stands for every item.
+
+    What is no quantity stays, for the rules to refuse. Source: ``resource.Quantity``, which Kubernetes' own kinds
+    go through when they are read.
+    """
+    if isinstance(obj, list) and fields and fields[0] == "[]":
+        for each in obj:
+            write_amounts(each, *fields[1:])
+    elif not isinstance(obj, dict):
+        return
+    elif fields:
+        write_amounts(obj.get(fields[0]), *fields[1:])
+    else:
+        for name, text in obj.items():
+            with suppress(QuantityError):
+                obj[name] = canonical(text)
 
 
 def quantity_errors(text: Any, path: str) -> Iterator[FieldError]:

@@ -32,6 +32,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="serviceaccount",
         short_names=("sa",),
         namespaced=True,
+        returns_deleted=True,
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "ServiceAccount"), columns=COLUMNS),),
         strategy=ServiceAccountStrategy(),
     )

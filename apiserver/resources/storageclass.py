@@ -85,6 +85,7 @@ def resource(catalogue: Catalogue) -> Resource:
         singular="storageclass",
         short_names=("sc",),
         namespaced=False,
+        returns_deleted=True,
         versions=(Version(name="v1", schema=catalogue.schema(group, "v1", "StorageClass"), columns=COLUMNS),),
         strategy=StorageClassStrategy(),
     )

@@ -383,3 +383,35 @@ async def test_a_namespace_without_finalizers_can_still_be_changed(api: Api) -> 
     assert (freed.code, freed.body.get("spec", {}).get("finalizers")) == (200, None)
     labels = await api.patch(NAMESPACE, "bare", {"metadata": {"labels": {"of": "us"}}})
     assert labels["metadata"]["labels"]["of"] == "us"
+
+
+RETURNED = {ACCOUNT, CLAIM, VOLUME, QUOTA, STORAGE_CLASS, TEMPLATE}
+"""Kinds whose deletion answers with what is deleted (``ReturnDeletedObject`` of their stores)."""
+
+
+@KINDS
+async def test_a_deletion_answers_as_each_kind_does(api: Api, kind: Kind) -> None:
+    await api.call("POST", kind.path, obj(kind))
+    answer = await api.delete(kind, "one")
+    assert (answer.code, answer.body["kind"]) == (200, kind.kind if kind in RETURNED else "Status")
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "path", "written"),
+    [
+        (CLAIM, {"resources": {"requests": {"storage": "1024Mi"}}}, ("resources", "requests", "storage"), "1Gi"),
+        (VOLUME, {"capacity": {"storage": "0.5Gi"}}, ("capacity", "storage"), "512Mi"),
+        (QUOTA, {"hard": {"requests.cpu": "1500m", "cpu": "2000m"}}, ("hard", "cpu"), "2"),
+        (LIMITS, {"limits": [{"type": "Container", "max": {"cpu": "0.5"}}]}, ("limits", 0, "max", "cpu"), "500m"),
+    ],
+    ids=lambda each: each.kind if isinstance(each, Kind) else "",
+)
+async def test_amounts_are_written_as_kubernetes_writes_them(
+    api: Api, kind: Kind, content: Object, path: tuple[str | int, ...], written: str
+) -> None:
+    answer = await api.call("POST", kind.path, obj(kind, spec={**VALID[kind]["spec"], **content}))
+    assert answer.code == 201
+    found = answer.body["spec"]
+    for part in path:
+        found = found[part]
+    assert found == written

@@ -30,6 +30,43 @@ def test_a_quantity_is_exact(text: str | int, amount: Decimal | int) -> None:
     assert quantity.parse(text) == amount
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("1024Mi", "1Gi"),
+        ("1536Mi", "1536Mi"),
+        ("0.5Gi", "512Mi"),
+        ("0.5Ki", "512"),
+        ("1023.5Ki", "1048064"),
+        ("1.0001Ki", "1024102400u"),
+        ("0.5", "500m"),
+        ("1000m", "1"),
+        ("1000", "1k"),
+        ("1500", "1500"),
+        ("2000000k", "2G"),
+        (5, "5"),
+        (0.25, "250m"),
+        ("1e3", "1e3"),
+        ("10e2", "1e3"),
+        ("1e4", "10e3"),
+        ("1E", "1E"),
+        ("0Gi", "0"),
+        ("-1024Mi", "-1Gi"),
+        ("0.1n", "1n"),
+        ("1e999", "1e999"),
+    ],
+)
+def test_a_quantity_is_written_as_kubernetes_writes_it(text: str | float, written: str) -> None:
+    assert quantity.canonical(text) == written
+
+
+@given(st.from_regex(r"[0-9]{1,9}(\.[0-9]{1,3})?([mkMGT]|[KMGT]i|e[0-9])?", fullmatch=True))
+def test_a_written_quantity_is_the_same_amount_and_written_once(text: str) -> None:
+    written = quantity.canonical(text)
+    assert quantity.parse(written) == quantity.parse(text)
+    assert quantity.canonical(written) == written
+
+
 @pytest.mark.parametrize("text", ["", "Mi", "1 Gi", "1mi", "1KiB", "1e", "0x1", "NaN", "٣", "1" * 100, "1\n"])
 def test_what_is_no_quantity_is_told_what_one_is(text: str) -> None:
     with pytest.raises(quantity.QuantityError, match="write a number"):
