@@ -323,6 +323,20 @@ def test_a_spec_that_is_acted_on_once_cannot_be_changed(kind: str, edits: Object
     assert "immutable" in found[0].message
 
 
+ONCE = {kind for kind, _ in FIXED}
+
+
+@pytest.mark.parametrize(
+    ("kind", "edits", "field", "reason", "message"), [case for case in CASES if case[0] not in ONCE]
+)
+def test_a_change_that_breaks_a_rule_is_told_as_well(
+    kind: str, edits: Object, field: str, reason: str, message: str
+) -> None:
+    found = list(KINDS[kind].strategy.validate_update(edited(kind, edits), edited(kind, {}), USER))
+    assert (field, reason) in [(each.field, each.reason) for each in found]
+    assert any(message in each.message for each in found)
+
+
 @pytest.mark.parametrize(("kind", "edits"), FREE)
 def test_what_is_not_fixed_can_be_changed(kind: str, edits: Object) -> None:
     assert list(KINDS[kind].strategy.validate_update(edited(kind, edits), edited(kind, {}), USER)) == []
