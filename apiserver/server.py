@@ -4,7 +4,7 @@ import asyncio
 import functools
 import platform
 import ssl
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
@@ -31,7 +31,7 @@ from apiserver.registry import writing
 from apiserver.registry.options import WriteOptions
 from apiserver.registry.revision import Revision
 from apiserver.registry.stored import StoredObjects
-from apiserver.resources import resources
+from apiserver.resources import actions, resources
 from apiserver.resources.kubevirt.standalone import standalone_object
 from apiserver.resources.priorityclass import system_classes
 from apiserver.storage.cache import WatchCache
@@ -98,12 +98,13 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         log.info("stopping")
 
 
-def _api(served: Iterable[Resource], stored: StoredObjects, cache: WatchCache) -> Api:
+def _api(served: Sequence[Resource], stored: StoredObjects, cache: WatchCache) -> Api:
     def bound_to(node: str, asked: RequestInfo) -> bool:
         return is_bound(stored, node, asked.resource, asked.namespace, asked.object_name)
 
     return Api(
         resources={(resource.group, resource.plural): resource for resource in served},
+        actions={(action.group, action.whole_resource): action for action in actions(served, stored)},
         store=cache,
         catalogue=_catalogue(),
         authenticator=Authenticator(),

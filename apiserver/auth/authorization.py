@@ -50,6 +50,7 @@ BASIC_RULES = (
 CONTROLLER_RULES = (
     _rule("kubevirt.io", "virtualmachines virtualmachineinstances", f"{_READ} {_WRITE} deletecollection"),
     _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
+    _rule("subresources.kubevirt.io", "virtualmachines/expand-spec", "get"),
     _rule("kubevirt.io", "kubevirts", f"{_READ} update patch"),
     _rule("kubevirt.io", "kubevirts/status", "get update patch"),
     _rule("", "namespaces", f"{_READ} update patch"),

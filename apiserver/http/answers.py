@@ -51,6 +51,11 @@ def unstored(resource: Resource, version: str, obj: Object, warnings: Sequence[s
     return _warned(json(obj, status=201), resource, version, warnings)
 
 
+def acted(obj: Object, warnings: Sequence[str]) -> web.Response:
+    """Answer with what came of an action."""
+    return _with_warnings(json(obj), warnings)
+
+
 def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:
     """Answer with a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
@@ -80,10 +85,12 @@ def success(resource: Resource, record: Record) -> web.Response:
 
 def _warned(response: web.Response, resource: Resource, version: str, warnings: Sequence[str]) -> web.Response:
     deprecation = resource.version(version).deprecation
-    texts = [deprecation, *warnings] if deprecation else warnings
-    if texts:
-        for header in warning_headers(texts):
-            response.headers.add("Warning", header)
+    return _with_warnings(response, [deprecation, *warnings] if deprecation else warnings)
+
+
+def _with_warnings(response: web.Response, texts: Sequence[str]) -> web.Response:
+    for header in warning_headers(texts):
+        response.headers.add("Warning", header)
     return response
 
 

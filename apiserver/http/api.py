@@ -9,6 +9,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.machinery import errors
+from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Caller, Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry.workers import Workers
@@ -21,11 +22,20 @@ class Api:
 
     resources: Mapping[tuple[str, str], Resource]
     """By group and plural."""
+    actions: Mapping[tuple[str, str], Action] = field(default_factory=dict[tuple[str, str], Action])
+    """By group and what roles call them."""
     store: Store
     catalogue: Catalogue
     authenticator: Authenticator
     authorizer: Authorizer
     workers: Workers = field(default_factory=Workers)
+
+    def action(self, info: RequestInfo) -> Action | None:
+        """Return the action a request names, in a version that is served, or None."""
+        action = self.actions.get((info.group, info.whole_resource))
+        if action is None or info.version not in action.versions or not info.namespace:
+            return None
+        return action if bool(info.name) == bool(action.subresource) else None
 
     def resource(self, info: RequestInfo) -> Resource:
         """Return the resource a request names, in a version that is served. Raises 404."""

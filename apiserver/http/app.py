@@ -40,8 +40,9 @@ class Dispatcher:
 
     def __init__(self, api: Api, health: Health, version: dict[str, str]) -> None:
         resources = list(api.resources.values())
-        self._discovery = Discovery(resources)
-        self._openapi = OpenApi(resources, api.catalogue, version["gitVersion"])
+        actions = list(api.actions.values())
+        self._discovery = Discovery(resources, actions)
+        self._openapi = OpenApi(resources, actions, api.catalogue, version["gitVersion"])
         self._health = health
         self._version = version
 

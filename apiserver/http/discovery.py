@@ -12,9 +12,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from apiserver.http import discovery_actions
 from apiserver.http.answers import json
 from apiserver.http.negotiation import accepted
 from apiserver.machinery import errors
+from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Resource
 
 AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
@@ -23,11 +25,16 @@ AGGREGATED = "application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDisc
 class Discovery:
     """All discovery documents, as bytes."""
 
-    def __init__(self, resources: Iterable[Resource]) -> None:
+    def __init__(self, resources: Iterable[Resource], actions: Iterable[Action] = ()) -> None:
         self._groups: dict[str, dict[str, list[Resource]]] = {}
         for resource in resources:
             for version in resource.versions:
                 self._groups.setdefault(resource.group, {}).setdefault(version.name, []).append(resource)
+        self._actions: dict[tuple[str, str], list[Action]] = {}
+        for action in actions:
+            for version in action.versions:
+                self._groups.setdefault(action.group, {}).setdefault(version, [])
+                self._actions.setdefault((action.group, version), []).append(action)
         self._aggregated = {
             (root, version): _Document(self._aggregated_list(root, version))
             for root in ("/api", "/apis")
@@ -82,7 +89,10 @@ class Discovery:
                 "kind": "APIResourceList",
                 "apiVersion": "v1",
                 "groupVersion": f"{group}/{version}" if group else version,
-                "resources": [entry for resource in resources for entry in _legacy_entries(resource)],
+                "resources": [
+                    *(entry for resource in resources for entry in _legacy_entries(resource)),
+                    *map(discovery_actions.legacy_entry, self._actions.get((group, version), ())),
+                ],
             }
         )
 
@@ -116,7 +126,10 @@ class Discovery:
                     "versions": [
                         {
                             "version": name,
-                            "resources": [_aggregated_entry(resource, name) for resource in resources],
+                            "resources": [
+                                *(_aggregated_entry(resource, name) for resource in resources),
+                                *discovery_actions.aggregated_entries(self._actions.get((group, name), ())),
+                            ],
                             "freshness": "Current",
                         }
                         for name, resources in self._groups[group].items()

@@ -10,10 +10,11 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from apiserver.http import openapi_paths, openapi_protobuf, openapi_v2
+from apiserver.http import openapi_actions, openapi_paths, openapi_protobuf, openapi_v2
 from apiserver.http.answers import json
 from apiserver.http.negotiation import JSON, accepted
 from apiserver.machinery import errors
+from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 
@@ -32,7 +33,9 @@ _V2_FORMS = {
 class OpenApi:
     """The published documents."""
 
-    def __init__(self, resources: Iterable[Resource], catalogue: Catalogue, product_version: str) -> None:
+    def __init__(
+        self, resources: Iterable[Resource], actions: Iterable[Action], catalogue: Catalogue, product_version: str
+    ) -> None:
         self._catalogue = catalogue
         self._info = {"title": "Virtplane", "version": product_version}
         self._served: dict[str, list[tuple[Resource, str]]] = {}
@@ -41,6 +44,13 @@ class OpenApi:
             for version in resource.versions:
                 root = f"apis/{resource.group}/{version.name}" if resource.group else f"api/{version.name}"
                 self._served.setdefault(root, []).append((resource, version.name))
+        self._actions: dict[str, list[Action]] = {}
+        """The actions of each group-version, by its path."""
+        for action in actions:
+            for version in action.versions:
+                root = f"apis/{action.group}/{version}"
+                self._served.setdefault(root, [])
+                self._actions.setdefault(root, []).append(action)
         self._documents: dict[str, tuple[bytes, str]] = {}
 
     def v3_root(self) -> web.Response:
@@ -94,9 +104,12 @@ class OpenApi:
             paths |= openapi_paths.paths(root, resource, version)
             if not resource.transient:
                 lists[resource.version(version).schema.name + "List"] = openapi_paths.list_schema(resource, version)
-        resource, version = self._served[root][0]
-        scales = {each.scale.kind.hub.schema.name for each, _ in self._served[root] if each.scale}
-        schemas = self._catalogue.definitions(resource.group, version, (*openapi_paths.SHARED, *scales)) | lists
+        others = {each.scale.kind.hub.schema.name for each, _ in self._served[root] if each.scale}
+        group, _, version = root.removeprefix("apis/").removeprefix("api/").rpartition("/")
+        for action in self._actions.get(root, ()):
+            paths |= openapi_actions.paths(root, action, version)
+            others |= openapi_actions.schemas(action)
+        schemas = self._catalogue.definitions(group, version, (*openapi_paths.SHARED, *others)) | lists
         components = {"schemas": dict(sorted(schemas.items())), "responses": openapi_paths.failures()}
         return {"openapi": "3.0.0", "info": self._info, "paths": paths, "components": components}
 

@@ -5,7 +5,7 @@ Source: what kube-apiserver publishes, by ``k8s.io/apiserver/pkg/endpoints/insta
 Beyond that, every status code is named, and a delete is told to answer with either of what it answers with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,8 @@ FAILURES: Mapping[str, str] = {
     "504": "Gateway Timeout",
 }
 """How a request can fail, always with a Status."""
-_WRITE_FAILURES = ("404", "409", "413", "415", "422")
+WRITE_FAILURES = ("404", "409", "413", "415", "422")
+"""How any write can fail, beyond how every request can."""
 _FAILURES_OF = {
     "get": ("404", "410"),
     "list": ("410", "422"),
@@ -127,7 +128,7 @@ class _Operation:
         operation: _Json = {
             "operationId": self.identifier(),
             "tags": [f"{group_words(self.resource.group)}_{self.version}"],
-            "parameters": [_in_query(name) for name in _PARAMETERS[self.verb]],
+            "parameters": [in_query(name) for name in _PARAMETERS[self.verb]],
             "responses": self._responses(),
             "x-kubernetes-action": _ACTIONS.get(self.verb, self.verb),
             "x-kubernetes-group-version-kind": {
@@ -144,11 +145,11 @@ class _Operation:
     def _body(self) -> _Json:
         match self.verb:
             case "create" | "update":
-                return _content(_ref(self.schema))
+                return content(ref(self.schema))
             case "delete" | "deletecollection":
-                return _content(_ref(META + "DeleteOptions"))
+                return content(ref(META + "DeleteOptions"))
             case "patch":
-                patch = _ref(META + "Patch")
+                patch = ref(META + "Patch")
                 each = dict.fromkeys(accepted(custom=self.resource.custom), patch)
                 each[JSON_PATCH] = {"type": "array", "items": patch}
                 return {media: {"schema": schema} for media, schema in each.items()}
@@ -156,16 +157,15 @@ class _Operation:
                 return {}
 
     def _responses(self) -> _Json:
-        answer = _ref(self.schema)
+        answer = ref(self.schema)
         if self.verb in ("list", "deletecollection"):
-            answer = _ref(self.schema + "List")
+            answer = ref(self.schema + "List")
         elif self.verb == "delete":
-            answer = {"anyOf": [_ref(META + "Status"), answer]}
+            answer = {"anyOf": [ref(META + "Status"), answer]}
         successes = _SUCCESSES.get(self.verb, {"200": "OK"})
-        failures = sorted({*_FAILURES_OF_ALL, *_FAILURES_OF.get(self.verb, _WRITE_FAILURES)})
         return {
-            **{code: {"description": text, "content": _content(answer)} for code, text in successes.items()},
-            **{code: {"$ref": f"#/components/responses/{code}"} for code in failures},
+            **{code: {"description": text, "content": content(answer)} for code, text in successes.items()},
+            **failures_by_code(_FAILURES_OF.get(self.verb, WRITE_FAILURES)),
         }
 
 
@@ -186,7 +186,7 @@ def paths(root: str, resource: Resource, version: str) -> _Json:
         return found
     found[item] = operations("get", "update", "patch", "delete") | _path_parameters(resource, named=True)
     if resource.namespaced:
-        found[everywhere] = operations("list", everywhere=True) | {"parameters": [_in_query("pretty")]}
+        found[everywhere] = operations("list", everywhere=True) | {"parameters": [in_query("pretty")]}
     for name, verbs in resource.subresources.items():
         found[f"{item}/{name}"] = operations(*verbs, of=name) | _path_parameters(resource, named=True)
     return found
@@ -202,21 +202,26 @@ def list_schema(resource: Resource, version: str) -> _Json:
         "properties": {
             "apiVersion": {"type": "string", "description": "Group and version of the list."},
             "kind": {"type": "string", "description": f"Always {resource.list_kind}."},
-            "metadata": _ref(META + "ListMeta"),
+            "metadata": ref(META + "ListMeta"),
             "items": {
                 "type": "array",
                 "description": "The objects.",
-                "items": _ref(resource.version(version).schema.name),
+                "items": ref(resource.version(version).schema.name),
             },
         },
         "x-kubernetes-group-version-kind": [kind],
     }
 
 
+def failures_by_code(more: Iterable[str]) -> _Json:
+    """Return the responses of failures that any operation may have, and of ``more``."""
+    return {code: {"$ref": f"#/components/responses/{code}"} for code in sorted({*_FAILURES_OF_ALL, *more})}
+
+
 def failures() -> _Json:
     """Return the responses that operations refer to, by status code."""
-    content = _content(_ref(META + "Status"))
-    return {code: {"description": text, "content": content} for code, text in FAILURES.items()}
+    status = content(ref(META + "Status"))
+    return {code: {"description": text, "content": status} for code, text in FAILURES.items()}
 
 
 def group_words(group: str) -> str:
@@ -227,18 +232,25 @@ def group_words(group: str) -> str:
 
 def _path_parameters(resource: Resource, *, named: bool) -> _Json:
     names = [*(["namespace"] if resource.namespaced else []), *(["name"] if named else [])]
-    in_path = [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-    return {"parameters": [*in_path, _in_query("pretty")]}
+    return {"parameters": [*in_path(*names), in_query("pretty")]}
 
 
-def _in_query(name: str) -> _Json:
+def in_path(*names: str) -> list[_Json]:
+    """Return parameters that a path has."""
+    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
+
+
+def in_query(name: str) -> _Json:
+    """Return a parameter that a query may have."""
     of_type = "boolean" if name in _BOOLEANS else "integer" if name in _INTEGERS else "string"
     return {"name": name, "in": "query", "schema": {"type": of_type}}
 
 
-def _content(schema: _Json) -> _Json:
+def content(schema: _Json) -> _Json:
+    """Return a body of that schema, in every media type."""
     return {media: {"schema": schema} for media in (JSON, YAML)}
 
 
-def _ref(name: str) -> _Json:
+def ref(name: str) -> _Json:
+    """Return a reference to a published schema."""
     return {"$ref": REF_PREFIX + name}

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import forbidden
-from apiserver.http import answers, bodies, reviews, scales
+from apiserver.http import actions, answers, bodies, reviews, scales
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
 from apiserver.http.negotiation import REPRESENTATION, negotiate
@@ -21,8 +21,10 @@ from apiserver.registry.options import WriteOptions
 
 
 async def serve(request: web.Request) -> web.StreamResponse:
-    """Answer any request whose path names a resource."""
+    """Answer any request whose path names a resource or an action."""
     api, info = request.app[API], request[INFO]
+    if action := api.action(info):
+        return await actions.serve(request, api, action, info)
     resource = api.resource(info)
     handler = _handlers(resource, info).get(info.verb)
     verbs = _verbs_at(resource, info)

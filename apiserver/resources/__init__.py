@@ -1,7 +1,8 @@
 """The kinds that the server serves: one module a kind, and this list of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
+from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Resource, Stored
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources import (
@@ -40,6 +41,7 @@ from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.kubevirt import definition as kubevirt
 from apiserver.resources.rbac import bindings, roles
 from apiserver.resources.reviews import access, identity
+from apiserver.resources.virtualmachine import actions as virtualmachine_actions
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
 
@@ -103,3 +105,9 @@ def resources(catalogue: Catalogue, stored: Stored, *, data_volumes: bool = True
     cluster = Cluster(stored)
     plain = (define(catalogue) for define in (*_DEFINITIONS, *(_DATA_VOLUMES if data_volumes else ())))
     return (*plain, *(define(catalogue, cluster) for define in _CONFIGURED))
+
+
+def actions(served: Iterable[Resource], stored: Stored) -> tuple[Action, ...]:
+    """Return what can be done with objects of the ``served`` kinds beyond reading and writing them."""
+    kinds = {(each.group, each.plural): each for each in served}
+    return virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored))

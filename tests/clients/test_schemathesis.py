@@ -28,6 +28,7 @@ SECONDS = 12
 """How long one document is tried."""
 DOCUMENTS = (
     ("apis/kubevirt.io/v1", "fuzzing", "/virtualmachines"),
+    ("apis/subresources.kubevirt.io/v1", "fuzzing", "/expand"),
     ("apis/coordination.k8s.io/v1", "coverage", "/leases"),
     ("api/v1", "fuzzing", "/(configmaps|namespaces|nodes|secrets|events)"),
 )

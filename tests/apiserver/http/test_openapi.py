@@ -11,7 +11,7 @@ from apiserver.http.openapi import OpenApi
 from apiserver.http.openapi_protobuf import encode
 from apiserver.http.openapi_v2 import swagger
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources import resources
+from apiserver.resources import actions, resources
 from tests.apiserver.http.gadgets import Client
 from tests.apiserver.http.wire import at_path, fields, named
 from tests.apiserver.resources.surroundings import Remembered
@@ -143,9 +143,15 @@ def test_an_int_or_string_is_a_string_in_v2() -> None:
     }
 
 
+def everything() -> dict[str, Any]:
+    """The document of all that is served, in v2."""
+    catalogue, stored = Catalogue.load(openapi.DIRECTORY), Remembered()
+    served = resources(catalogue, stored)
+    return OpenApi(served, actions(served, stored), catalogue, "v1")._v2_document()
+
+
 def test_all_that_is_served_can_be_said_in_v2() -> None:
-    catalogue = Catalogue.load(openapi.DIRECTORY)
-    document = OpenApi(resources(catalogue, Remembered()), catalogue, "v1")._v2_document()
+    document = everything()
     encoded = encode(document)
     assert {name.decode() for name in at_path(encoded, *DEFINITIONS, 1)} == document["definitions"].keys()
     assert {path.decode() for path in at_path(encoded, *PATHS, 1)} == document["paths"].keys()
@@ -157,8 +163,7 @@ def test_all_that_is_served_can_be_said_in_v2() -> None:
 
 
 def test_each_operation_has_a_name_of_its_own() -> None:
-    catalogue = Catalogue.load(openapi.DIRECTORY)
-    document = OpenApi(resources(catalogue, Remembered()), catalogue, "v1")._v2_document()
+    document = everything()
     names = [
         operation["operationId"]
         for item in document["paths"].values()

@@ -29,6 +29,18 @@ CASES = [
         {},
         ("create", "kubevirt.io", "virtualmachines", "", "a", ""),
     ),
+    (
+        "GET",
+        "/apis/subresources.kubevirt.io/v1/namespaces/a/virtualmachines/b/expand-spec",
+        {},
+        ("get", "subresources.kubevirt.io", "virtualmachines", "expand-spec", "a", "b"),
+    ),
+    (
+        "PUT",
+        "/apis/subresources.kubevirt.io/v1/namespaces/a/expand-vm-spec",
+        {},
+        ("update", "subresources.kubevirt.io", "expand-vm-spec", "", "a", ""),
+    ),
 ]
 
 

@@ -1,0 +1,28 @@
+"""Actions: the path and method say which, the body is what it takes, the answer what comes of it."""
+
+from aiohttp import web
+
+from apiserver.auth.attributes import RequestInfo
+from apiserver.http import answers, bodies
+from apiserver.http.api import Api
+from apiserver.http.negotiation import JSON, REPRESENTATION, YAML, negotiate
+from apiserver.http.queries import request_options
+from apiserver.machinery import errors
+from apiserver.machinery.action import Action
+from apiserver.registry import acting
+
+METHODS = {"get": ("GET", "HEAD"), "create": ("POST",), "update": ("PUT",)}
+"""How actions are asked for, by their verbs."""
+
+
+async def serve(request: web.Request, api: Api, action: Action, info: RequestInfo) -> web.StreamResponse:
+    """Answer a request for an action. Raises 405 and 406."""
+    if info.verb != action.verb:
+        raise errors.verb_not_supported(action.group, action.resource, info.verb, METHODS[action.verb])
+    request[REPRESENTATION] = negotiate(request, info.verb)
+    if request[REPRESENTATION].shape:
+        raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show
+    options = request_options(request)
+    body = await bodies.read_object(request, options) if action.takes else None
+    answer = await acting.act(action, api.store, info.namespace, info.name, body, options)
+    return answers.acted(answer, options.warnings)

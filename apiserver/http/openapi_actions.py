@@ -1,0 +1,55 @@
+"""The paths of actions in OpenAPI v3. Source: what KubeVirt publishes, by ``pkg/virt-api/api.go``."""
+
+from typing import Any
+
+from apiserver.http.openapi_paths import WRITE_FAILURES, content, failures_by_code, group_words, in_path, in_query, ref
+from apiserver.machinery.action import Action
+from apiserver.machinery.resource import Resource
+
+_METHODS = {"get": "get", "create": "post", "update": "put"}
+_CALLED = {"get": "read", "create": "create", "update": "replace"}
+_Json = dict[str, Any]
+
+
+def paths(root: str, action: Action, version: str) -> _Json:
+    """Return the path item of ``action`` in a group-version, whose own path is ``root``."""
+    named = f"{{name}}/{action.subresource}" if action.subresource else ""
+    path = f"/{root}/namespaces/{{namespace}}/{action.resource}/{named}".rstrip("/")
+    parameters = in_path("namespace", "name") if named else in_path("namespace")
+    item = {_METHODS[action.verb]: _operation(action, version), "parameters": [*parameters, in_query("pretty")]}
+    return {path: item}
+
+
+def schemas(action: Action) -> set[str]:
+    """Return the published names of the schemas that an action's path item refers to."""
+    return {name for kind in (action.takes, action.returns) if kind for name in _names(kind)}
+
+
+def _operation(action: Action, version: str) -> _Json:
+    group, kind = group_words(action.group), action.returns
+    words = "".join(word.title() for word in (action.subresource or action.resource).split("-"))
+    about = action.target.kind if action.target else ""
+    operation: _Json = {
+        "operationId": f"{_CALLED[action.verb]}{group[0].upper()}{group[1:]}{version.title()}Namespaced{about}{words}",
+        "tags": [f"{group}_{version}"],
+        "parameters": [],
+        "responses": {
+            "200": {"description": "OK", "content": content(_schema(kind))},
+            **failures_by_code(WRITE_FAILURES),
+        },
+        "x-kubernetes-action": _METHODS[action.verb],
+        "x-kubernetes-group-version-kind": {"group": kind.group, "version": kind.hub.name, "kind": kind.kind},
+    }
+    if action.takes:
+        operation["requestBody"] = {"required": True, "content": content(_schema(action.takes))}
+    return operation
+
+
+def _schema(kind: Resource) -> _Json:
+    first, *others = map(ref, _names(kind))
+    return {"anyOf": [first, *others]} if others else first
+
+
+def _names(kind: Resource) -> list[str]:
+    """Return the schemas of all versions of a kind: they come and go in any."""
+    return list(dict.fromkeys(version.schema.name for version in kind.versions))

@@ -1,0 +1,52 @@
+"""What can be done with an object, or in a namespace, beyond reading and writing it.
+
+An action has a path like a subresource's, in a group of its own, and stores nothing by itself.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from apiserver.machinery.resource import Caller, Object, Resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request for an action. Its objects are in the hub version, and those of the server must not be changed."""
+
+    caller: Caller
+    namespace: str
+    target: Object | None = None
+    """The stored object that it is about; None for what is done in a namespace."""
+    body: Object | None = None
+    """What the client sent, checked against its schema; None where nothing is to be sent."""
+
+
+Handler = Callable[[Call], Awaitable[Object]]
+"""Does it, and returns the object to answer with, in the hub version. Raises StatusError."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Action:
+    """One action that the server offers."""
+
+    group: str
+    versions: tuple[str, ...]
+    """The preferred one first. They differ in nothing but their names."""
+    resource: str
+    """The plural of the objects that it is about, or what it is called where it is about a namespace."""
+    subresource: str = ""
+    """What it is called where it is about an object."""
+    verb: str
+    """How it is asked for, as authorization has it: ``get``, ``create`` or ``update``."""
+    target: Resource | None = None
+    """The kind of the objects that it is about."""
+    takes: Resource | None = None
+    """The kind that is sent, in any version that is served."""
+    returns: Resource
+    """The kind that is answered with: in the version of what was sent, where that is the same kind, or else the hub."""
+    handler: Handler
+
+    @property
+    def whole_resource(self) -> str:
+        """The action as roles and discovery name it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
