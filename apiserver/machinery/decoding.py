@@ -28,6 +28,7 @@ class Decoded:
     """What a body says."""
 
     value: Any
+    """Its keys are in the order in which the body names them last."""
     repeated: list[str] = field(default_factory=list[str])
     """A text for every field that appears twice (the last one counts), as strict decoding words it."""
 
@@ -47,7 +48,7 @@ def from_json(body: bytes, *, strict: bool = True) -> Decoded:
         raise errors.nested_too_deeply() from too_deep
     if not strict or not _may_repeat(body, again):
         return Decoded(value)
-    return Decoded(value, [f'duplicate field "{path}"' for path in _repeated_paths(body)])
+    return Decoded(value, [f'duplicate field "{path}"' for path in _repeated_paths(body, value)])
 
 
 def from_yaml(body: bytes) -> Decoded:
@@ -75,27 +76,62 @@ def _may_repeat(body: bytes, again: bytes) -> bool:
     return body.count(b":") != again.count(b":") or _ESCAPED_COLON in body
 
 
-def _repeated_paths(body: bytes) -> list[str]:
-    """Return the paths of the keys that ``body``, known to be JSON, has twice in one object."""
-    repeated: dict[int, list[str]] = {}
+def paths(root: Any) -> Iterator[str]:
+    """Yield the path of everything below ``root``, in its order."""
+    ahead = [("", root)]
+    while ahead:
+        path, value = ahead.pop()
+        if path:
+            yield path
+        if isinstance(value, dict):
+            ahead.extend((join(path, key), each) for key, each in reversed(value.items()))
+        elif isinstance(value, list):
+            ahead.extend((f"{path}[{i}]", each) for i, each in reversed(list(enumerate(value))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeating:
+    """An object that names some keys more than once."""
+
+    value: dict[str, Any]
+    """It is kept here so that no other object gets its identity, even when it is the value of such a key itself."""
+    twice: list[str]
+    order: list[str]
+    """All its keys, by where each is named last."""
+
+
+def _repeated_paths(body: bytes, value: Any) -> list[str]:
+    """Return the paths of the keys that ``body``, known to be JSON, has twice in one object.
+
+    The keys of its ``value`` are put in order, in place.
+    """
+    repeating: dict[int, _Repeating] = {}
 
     def build(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         built = dict(pairs)
         if len(built) != len(pairs):
             seen: set[str] = set()
-            twice = [key for key, _ in pairs if key in seen or seen.add(key)]
-            repeated[id(built)] = list(dict.fromkeys(twice))
+            twice = list(dict.fromkeys(key for key, _ in pairs if key in seen or seen.add(key)))
+            order = list(dict.fromkeys(key for key, _ in reversed(pairs)))[::-1]
+            repeating[id(built)] = _Repeating(built, twice, order)
         return built
 
     root = json.loads(body, object_pairs_hook=build)
-    if not repeated:
+    if not repeating:
         return []
-    paths: list[str] = []
-    for path, each in _objects(root):
-        paths.extend(join(path, key) for key in repeated.get(id(each), ()))
-        if len(paths) >= _MAX_REPEATED:
+    found: list[str] = []
+    unordered: list[tuple[dict[str, Any], list[str]]] = []
+    for (path, each), (_, shown) in zip(_objects(root), _objects(value), strict=True):
+        if known := repeating.get(id(each)):
+            found.extend(join(path, key) for key in known.twice)
+            unordered.append((shown, known.order))
+        if len(found) >= _MAX_REPEATED:
             break
-    return paths[:_MAX_REPEATED]
+    for shown, keys in unordered:
+        ordered = {key: shown[key] for key in keys}
+        shown.clear()
+        shown.update(ordered)
+    return found[:_MAX_REPEATED]
 
 
 def _objects(root: Any) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -7,6 +7,7 @@ validate. Nothing here touches storage.
 from collections.abc import Iterable
 
 from apiserver.machinery import errors
+from apiserver.machinery.decoding import paths
 from apiserver.machinery.errors import MAX_TOLD, FieldError
 from apiserver.machinery.objectmeta import fill_new_metadata, validate_metadata, validate_metadata_update
 from apiserver.machinery.resource import Conversion, Object, Resource
@@ -47,7 +48,8 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     Raises 400 for unknown fields under Strict validation and 422 for everything the schema refuses.
     """
     version = resource.version(options.version)
-    _report_strict(resource, version.schema.prune(obj), options)
+    places = _places(resource, obj, options)
+    _report_strict(resource, version.schema.prune(obj), places, options)
     version.schema.apply_defaults(obj)
     _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
@@ -64,11 +66,23 @@ def _converted(resource: Resource, conversion: Conversion, obj: Object, current:
     return hub
 
 
-def _report_strict(resource: Resource, unknown: list[str], options: WriteOptions) -> None:
+def _places(resource: Resource, obj: Object, options: WriteOptions) -> dict[str, int]:
+    """Return the place of each path in ``obj`` where strict decoding tells its findings by their places.
+
+    Kubernetes reads its own kinds in one go; of a custom resource it first tells the fields given twice.
+    """
+    if resource.custom or options.is_patch or not options.repeated:
+        return {}
+    return {path: place for place, path in enumerate(paths(obj))}
+
+
+def _report_strict(resource: Resource, unknown: list[str], places: dict[str, int], options: WriteOptions) -> None:
     """Refuse, warn of, or ignore what strict decoding finds: fields given twice and fields that do not exist."""
     if not unknown and not options.repeated:
         return
-    texts = errors.told([*options.repeated, *(f'unknown field "{path}"' for path in unknown[:MAX_TOLD])])
+    found = [*options.repeated, *(f'unknown field "{path}"' for path in unknown[:MAX_TOLD])]
+    # A path is what stands between the quotes.
+    texts = errors.told(sorted(found, key=lambda text: places.get(text.partition('"')[2][:-1], -1)))
     match options.field_validation:
         case FieldValidation.STRICT if options.is_patch:
             problem = f"strict decoding error: {', '.join(texts)}"

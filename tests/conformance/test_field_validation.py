@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.api import Answer, Api, Kind
+from tests.conformance.api import NODE, Answer, Api, Kind
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -46,6 +46,21 @@ async def test_strict_refuses_repeated_and_unknown_fields_and_stores_nothing(api
         f'{kind.kind} in version "v1" cannot be handled as a {kind.kind}: strict decoding error: {REPEATED}, {UNKNOWN}'
     )
     assert await api.get(kind, "one") is None
+
+
+async def test_kubernetes_own_kinds_are_read_in_one_go_and_custom_resources_first_for_what_is_repeated(
+    api: Api,
+) -> None:
+    async def told(kind: Kind, body: str) -> str:
+        answer = await api.call("POST", kind.path, body.encode(), fieldValidation="Strict")
+        assert answer.code == 400, answer.body
+        return str(answer.body["message"]).partition("strict decoding error: ")[2]
+
+    first, second = 'unknown field "spec.colour"', 'duplicate field "spec.unschedulable"'
+    node = '{"spec":{"unschedulable":true,"colour":1,"unschedulable":false},"metadata":{"name":"n"},"extra":1}'
+    assert await told(NODE, node) == f"{first}, {second}, {UNKNOWN}"
+    machine = '{"metadata":{"name":"m"},"extra":1,"spec":{"running":true,"running":false}}'
+    assert await told(VM, machine) == f'duplicate field "spec.running", {UNKNOWN}'
 
 
 async def test_warn_is_the_default_and_tells_each_field_once(api: Api, kind: Kind) -> None:

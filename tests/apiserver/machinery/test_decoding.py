@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apiserver.machinery.decoding import from_json, from_yaml
+from apiserver.machinery.decoding import from_json, from_yaml, paths
 from apiserver.machinery.errors import StatusError
 
 
@@ -33,6 +33,17 @@ def test_a_field_given_twice_is_told_with_its_path_and_the_last_one_counts(body:
     assert decoded.value == json.loads(body)
     assert sorted(decoded.repeated) == sorted(f'duplicate field "{path}"' for path in paths)
     assert from_json(body.encode(), strict=False).repeated == []
+
+
+def test_keys_stand_where_they_are_named_last() -> None:
+    value = from_json(b'{"a":1,"b":{"x":{"p":1,"q":2,"p":3},"y":2,"x":{"p":1,"q":2,"p":3}},"a":2,"c":[{"d":1}]}').value
+    assert list(paths(value)) == ["b", "b.y", "b.x", "b.x.q", "b.x.p", "a", "c", "c[0]", "c[0].d"]
+
+
+def test_what_a_repeated_field_drops_is_not_taken_for_another_object() -> None:
+    dropped = '{"a":{"x":1,"x":2},"a":{}}'
+    decoded = from_json(f'{{"list":[{",".join([dropped, *["{}"] * 50] * 20)}]}}'.encode())
+    assert decoded.repeated == [f'duplicate field "list[{i * 51}].a"' for i in range(20)]
 
 
 _KEYS = st.text(alphabet='ab":\\ \té', max_size=3)
