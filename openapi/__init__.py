@@ -1,4 +1,4 @@
-"""The contract: one YAML file a group-version; everything that depends on the shape of objects is derived from it."""
+"""The contract: a YAML file a group-version, and its parts; all that depends on the shape of objects is derived from it."""
 
 from pathlib import Path
 
