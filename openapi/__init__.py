@@ -1,4 +1,4 @@
-"""The contract: a YAML file a group-version, and its parts; all that depends on the shape of objects is derived from it."""
+"""The contract: a YAML file a group-version, and its parts; all that depends on objects' shape is derived from it."""
 
 from pathlib import Path
 
