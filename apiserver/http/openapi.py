@@ -66,6 +66,8 @@ class OpenApi:
         asked = request.query.get("hash")
         if asked is not None and asked != digest:
             return web.Response(status=301, headers={"Location": f"/openapi/v3/{root}?hash={digest}"})
+        if not any(_V2_FORMS.get(media.name) == JSON for media in accepted(request.headers.get("Accept", ""))):
+            raise errors.not_acceptable([JSON])
         headers = {"Vary": "Accept"}
         if asked is not None:
             headers |= {"Cache-Control": "public, immutable", "Expires": "Thu, 31 Dec 2099 23:59:59 GMT"}

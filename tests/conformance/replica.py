@@ -4,19 +4,18 @@ Run as a module, it is such a process: it serves until its standard input ends.
 """
 
 import asyncio
-import logging
 import socket
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import structlog
 import uvloop
 
 from apiserver.http import watches
 from apiserver.storage.migrate import migrate
 from certs.bootstrap import ensure
 from tests.server import NODE, Server, running_server
+from virtplane import logs
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 30
@@ -89,8 +88,5 @@ async def _serve(directory: str, database_url: str, port: str) -> None:
 
 if __name__ == "__main__":
     watches.BOOKMARK_SECONDS = BOOKMARK_SECONDS
-    structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    logs.configure("server", level="WARNING")
     uvloop.run(_serve(*sys.argv[1:]))

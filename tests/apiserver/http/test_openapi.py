@@ -250,3 +250,9 @@ async def test_who_takes_neither_form_is_told_which_there_are(client: Client) ->
     code, status = await client.call("GET", "/openapi/v2", Accept="text/html")
     assert code == 406
     assert PROTOBUF in status["message"]
+
+
+@pytest.mark.parametrize(("accept", "code"), [("application/json", 200), ("*/*", 200), ("text/html", 406)])
+async def test_v3_is_told_in_json_only(client: Client, accept: str, code: int) -> None:
+    told, _ = await client.call("GET", "/openapi/v3/api/v1", Accept=accept)
+    assert told == code
