@@ -65,9 +65,11 @@ class Client:
         file = self._api.configuration.ssl_ca_cert
         return Path(file) if file else None
 
-    async def get(self, kind: Kind, name: str, namespace: str | None = None) -> Object:
-        """Return one object."""
-        return await self._request("GET", _path(kind, namespace, name))
+    async def get(
+        self, kind: Kind, name: str, namespace: str | None = None, *, subresource: str | None = None
+    ) -> Object:
+        """Return one object, or what a subresource shows of it."""
+        return await self._request("GET", _path(kind, namespace, name) + (f"/{subresource}" if subresource else ""))
 
     async def list(
         self,

@@ -34,6 +34,8 @@ VIRTUAL_MACHINE = Kind("kubevirt.io", "v1", "VirtualMachine", "virtualmachines",
 VIRTUAL_MACHINE_INSTANCE = Kind(
     "kubevirt.io", "v1", "VirtualMachineInstance", "virtualmachineinstances", namespaced=True
 )
+VIRTUAL_MACHINE_ACTIONS = Kind("subresources.kubevirt.io", "v1", "VirtualMachine", "virtualmachines", namespaced=True)
+"""Where machines are found for what can be done with them beyond reading and writing."""
 KUBEVIRT = Kind("kubevirt.io", "v1", "KubeVirt", "kubevirts", namespaced=True)
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", namespaced=False)
 NODE = Kind("", "v1", "Node", "nodes", namespaced=False)

@@ -62,7 +62,7 @@ CONTROLLER_RULES = (
     _rule("", "serviceaccounts", "create"),
     _rule("", "configmaps", "create update"),
     # What machines are made of, as it was when they began to use it.
-    _rule("apps", "controllerrevisions", "create"),
+    _rule("apps", "controllerrevisions", "create delete"),
     # The garbage collector and the namespace controller look after every kind that is served, as Kubernetes' own do.
     _rule("*", "*", f"{_READ} patch delete deletecollection"),
     _rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),

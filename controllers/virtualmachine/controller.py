@@ -54,6 +54,8 @@ class VirtualMachineController:
         self._instances.add_handler(self._changed)
         for kind in INSTANCETYPE_KINDS:
             context.informers[kind].add_handler(self._source_changed)
+        self._policy = context.configuration.now.instancetype_policy
+        context.configuration.add_handler(self._configured)
 
     async def run(self) -> None:
         """Reconcile until cancelled, once both informers are synced."""
@@ -82,7 +84,11 @@ class VirtualMachineController:
 
     async def _settle(self, machine: Object, instance: Object | None) -> Object | None:
         """Keep what the machine is made of; None where that is missing and nothing runs that goes on without."""
+        before = machine
         try:
+            if self._instancetypes.expands(machine):
+                machine = await self._instancetypes.expand(machine)
+                self._machines.observe(machine)
             references = await self._instancetypes.references(machine)
         except UnsettledError as error:
             if instance is not None:
@@ -90,8 +96,10 @@ class VirtualMachineController:
             await self._fail(error.failure, machine, instance, Nothing())
             return None
         status = {name: value for name, value in machine.get("status", {}).items() if name not in REFERENCES}
-        patch = status_patch(machine, status | references)
-        return await self._patch_machine(machine, patch, subresource="status") if patch else machine
+        if patch := status_patch(machine, status | references):
+            machine = await self._patch_machine(machine, patch, subresource="status")
+        await self._instancetypes.forget(before, references)
+        return machine
 
     async def _take(self, action: Action, machine: Object, instance: Object | None) -> None:
         """Act and record. A start acts first, for speed; what ends something records first, so as not to forget it."""
@@ -214,6 +222,15 @@ class VirtualMachineController:
         for machine in self._machines.all():
             if names_any(machine) and get_condition(machine.get("status", {}).get("conditions", ()), "Failure"):
                 self._queue.add(key_of(machine))
+
+    def _configured(self) -> None:
+        """Look again at the machines that name something when it has changed how they keep that."""
+        policy = self._context.configuration.now.instancetype_policy
+        if policy != self._policy:
+            self._policy = policy
+            for machine in self._machines.all():
+                if names_any(machine):
+                    self._queue.add(key_of(machine))
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         changed = new or old

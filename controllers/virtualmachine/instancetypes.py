@@ -4,7 +4,8 @@ Source: KubeVirt's ``pkg/instancetype/controller/vm``.
 """
 
 from client.api import ApiError, Client
-from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS
+from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_ACTIONS
+from client.store import key_of
 from controllers.context import Context
 from controllers.virtualmachine.instance import owner_reference
 from controllers.virtualmachine.status import Failure
@@ -20,8 +21,10 @@ from kube.instancetypes.matchers import (
     named_kind,
 )
 from kube.instancetypes.preferences import prefer_attachments
-from kube.instancetypes.revisions import revision_of, says_the_same
+from kube.instancetypes.revisions import is_outdated, revision_of, says_the_same
 from kube.instancetypes.topology import uneven_spread
+from kube.instancetypes.versions import newest
+from kube.metadata import controller_of
 from kube.objects import Object
 
 FIELDS = (INSTANCETYPE, PREFERENCE)
@@ -59,6 +62,51 @@ class InstanceTypes:
         """Return an object by kind (``plural.group``), namespace and name, or None."""
         return self._informers[kind].get(name, namespace)
 
+    def expands(self, machine: Object) -> bool:
+        """Return True when the machine shall say itself all that instance type and preference say for it."""
+        if not any(which in machine["spec"] for which in FIELDS):
+            return False
+        policy = self._configuration.now.instancetype_policy
+        return policy == "expandAll" or (policy == "expand" and not any(_remembered(machine, each) for each in FIELDS))
+
+    async def expand(self, machine: Object) -> Object:
+        """Make the machine say itself all that instance type and preference say for it; return it as stored.
+
+        Raises UnsettledError, and ApiError where trying again may help.
+        """
+        for which in FIELDS:
+            self._chosen(machine, which)
+        key = key_of(machine)
+        try:
+            expanded = await self._client.get(
+                VIRTUAL_MACHINE_ACTIONS, key.name, key.namespace, subresource="expand-spec"
+            )
+            return await self._client.update(VIRTUAL_MACHINE, expanded)
+        except ApiError as error:
+            if error.reason not in ("InternalError", "Invalid"):
+                raise
+            raise UnsettledError(Failure("FailedCreate", error.message)) from error
+
+    async def forget(self, machine: Object, references: dict[str, Object]) -> None:
+        """Delete the revisions of what ``machine`` names that ``references``, which it has now, do without."""
+        kept = {field(each, "controllerRevisionRef.name") for each in references.values()}
+        for which in FIELDS:
+            name = _remembered(machine, which)
+            matcher = machine["spec"].get(which)
+            if not name or name in kept or not matcher or "revisionName" in matcher or not _is_same(machine, which):
+                continue
+            revision = self.one(CONTROLLER_REVISION.qualified, machine["metadata"]["namespace"], name)
+            owner = controller_of(revision) if revision else None
+            if owner is not None and owner["uid"] == machine["metadata"]["uid"]:
+                await self._delete(name, machine["metadata"]["namespace"])
+
+    async def _delete(self, name: str, namespace: str) -> None:
+        try:
+            await self._client.delete(CONTROLLER_REVISION, name, namespace)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+
     async def references(self, machine: Object) -> dict[str, Object]:
         """Return ``instancetypeRef`` and ``preferenceRef`` as the machine's status should have them.
 
@@ -69,21 +117,29 @@ class InstanceTypes:
 
     async def _reference(self, machine: Object, which: str) -> Object:
         self._chosen(machine, which)
-        matcher, old = machine["spec"][which], field(machine, f"status.{which}Ref") or {}
-        named = {name: matcher[name] for name in ("name", "kind") if matcher.get(name)}
-        same = all(old.get(name) == value for name, value in named.items())
-        if revision := matcher.get("revisionName"):
+        named = _named(machine["spec"][which])
+        if revision := machine["spec"][which].get("revisionName"):
             return {**named, "controllerRevisionRef": {"name": revision}}
-        if same and "controllerRevisionRef" in old:
-            return old
-        return {**named, "controllerRevisionRef": {"name": await self._keep(machine, which)}}
+        kept = _remembered(machine, which) if _is_same(machine, which) else None
+        if kept is None:
+            name = await self._keep(machine, self._source(machine, which))
+        else:
+            found = self.one(CONTROLLER_REVISION.qualified, machine["metadata"]["namespace"], kept)
+            if found is None or not is_outdated(found):
+                return machine["status"][f"{which}Ref"]
+            name = await self._keep(machine, newest(found["data"]))
+        return {**named, "controllerRevisionRef": {"name": name}}
 
-    async def _keep(self, machine: Object, which: str) -> str:
+    def _source(self, machine: Object, which: str) -> Object:
         named, matcher = named_kind(which, machine["spec"][which]), machine["spec"][which]
         namespace = machine["metadata"]["namespace"] if named.namespaced else ""
         source = self.one(named.stored_as, namespace, matcher["name"])
         if source is None:  # it went since it was looked at
             raise UnsettledError(_missing(which, f"{named.kind} {matcher['name']} does not exist"))
+        return source
+
+    async def _keep(self, machine: Object, source: Object) -> str:
+        """Keep a revision of an instance type or a preference, and return its name."""
         revision = revision_of(machine, source, owner_reference(machine))
         name, informer = revision["metadata"]["name"], self._informers[CONTROLLER_REVISION.qualified]
         try:
@@ -121,6 +177,21 @@ class InstanceTypes:
             return chosen(machine, which, self)
         except (MissingError, UnknownKindError) as error:
             raise UnsettledError(_missing(which, str(error))) from error
+
+
+def _named(matcher: Object) -> Object:
+    return {name: matcher[name] for name in ("name", "kind") if matcher.get(name)}
+
+
+def _is_same(machine: Object, which: str) -> bool:
+    """Return True when the machine still names what its status says it is made of."""
+    old = field(machine, f"status.{which}Ref") or {}
+    return all(old.get(name) == value for name, value in _named(machine["spec"][which]).items())
+
+
+def _remembered(machine: Object, which: str) -> str | None:
+    """Return the revision that the machine's status says it is made of."""
+    return field(machine, f"status.{which}Ref.controllerRevisionRef.name")
 
 
 def _missing(which: str, why: str) -> Failure:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from kube.instancetypes.fields import field
+from kube.instancetypes.versions import GROUP, newest
 from kube.objects import Object
 
-GROUP = "instancetype.kubevirt.io"
 REVISIONS = "controllerrevisions.apps"
 NAME_LABEL = f"{GROUP}/object-name"
 """On a revision: the name of what it is a revision of."""
@@ -85,7 +85,7 @@ def chosen(machine: Object, which: str, lookup: Lookup) -> Object | None:
     named, namespace = named_kind(which, matcher), machine["metadata"].get("namespace", "")
     revision = _revision(machine, which, matcher, lookup)
     if revision is not None:
-        return revision["data"]["spec"]
+        return newest(revision["data"])["spec"]
     name = matcher.get("name", "")
     found = lookup.one(named.stored_as, namespace if named.namespaced else "", name)
     if found is None:

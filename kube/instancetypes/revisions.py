@@ -3,7 +3,8 @@
 Source: KubeVirt's ``pkg/instancetype/revision``.
 """
 
-from kube.instancetypes.matchers import GROUP, NAME_LABEL
+from kube.instancetypes.matchers import NAME_LABEL
+from kube.instancetypes.versions import GROUP, newest
 from kube.objects import Object
 
 _KEPT = ("name", "namespace", "uid", "resourceVersion", "generation", "creationTimestamp")
@@ -39,6 +40,12 @@ def revision_of(machine: Object, source: Object, owner: Object) -> Object:
         "data": {"apiVersion": source["apiVersion"], "kind": source["kind"], "metadata": kept, "spec": source["spec"]},
         "revision": 0,
     }
+
+
+def is_outdated(revision: Object) -> bool:
+    """Return True when a revision keeps its source in an older version, which :func:`newest` can tell anew."""
+    kept = revision["data"]
+    return newest(kept) is not kept and "uid" in kept.get("metadata", {})
 
 
 def says_the_same(one: Object, other: Object) -> bool:

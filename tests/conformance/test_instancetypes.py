@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.conformance.api import Api, Kind
-from tests.server import prepare
+from tests.conformance.api import Api, Kind, connected
+from tests.server import Server, prepare
 
 Object = dict[str, Any]
 GROUP = "instancetype.kubevirt.io"
@@ -15,6 +15,7 @@ INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachinein
 REVISION = Kind("ControllerRevision", "apps", "v1", "controllerrevisions", "default")
 SIZE = Kind("VirtualMachineInstancetype", GROUP, "v1beta1", "virtualmachineinstancetypes", "default")
 PREFERENCE = Kind("VirtualMachineClusterPreference", GROUP, "v1beta1", "virtualmachineclusterpreferences")
+KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SMALL: Object = {"cpu": {"guest": 2}, "memory": {"guest": "128Mi"}}
 NAMED: Object = {"name": "small", "kind": "VirtualMachineInstancetype"}
 
@@ -124,3 +125,106 @@ async def test_an_instance_type_that_came_late_and_conflicts_is_told(api: Api) -
     failure = await condition(api, "vm", "FailedCreate")
     assert failure["message"].endswith("in spec.domain.memory.guest")
     assert await api.get(INSTANCE, "vm") is None
+
+
+async def set_policy(api: Api, policy: str) -> None:
+    said = {"configuration": {"instancetype": {"referencePolicy": policy}}}
+    answer = await api.call("POST", KUBEVIRT.path, {**KUBEVIRT.manifest("kubevirt"), "spec": said})
+    assert answer.code == 201, answer.body
+
+
+def says_all(found: dict[str, Object]) -> bool:
+    spec = found["vm"]["spec"]
+    domain = spec["template"]["spec"]["domain"]
+    return "instancetype" not in spec and "preference" not in spec and domain["memory"]["guest"] == "128Mi"
+
+
+async def revisions(api: Api) -> list[str]:
+    """Return the names of the revisions that there are."""
+    return [each["metadata"]["name"] for each in (await api.call("GET", REVISION.path)).body["items"]]
+
+
+async def test_under_the_policy_expand_a_machine_says_all_itself(api: Api) -> None:
+    await set_policy(api, "expand")
+    await create(api, SIZE, "small", SMALL)
+    await create(api, PREFERENCE, "sata", {"devices": {"preferredDiskBus": "sata"}})
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED, preference={"name": "sata"}))
+    found = (await api.until(MACHINE, says_all))["vm"]
+    devices = found["spec"]["template"]["spec"]["domain"]["devices"]
+    assert devices["disks"] == [{"name": "scratch", "disk": {"bus": "sata"}}]
+    instance = (await api.until(INSTANCE, lambda objects: "vm" in objects))["vm"]
+    assert instance["spec"]["domain"]["cpu"]["sockets"] == 2
+    found = (await api.until(MACHINE, lambda found: found["vm"].get("status", {}).get("created")))["vm"]
+    assert not {"instancetypeRef", "preferenceRef"} & found["status"].keys()
+    assert await revisions(api) == []
+
+
+async def test_under_the_policy_expand_a_machine_with_a_revision_keeps_it(api: Api) -> None:
+    await create(api, SIZE, "small", SMALL)
+    await create(api, MACHINE, "vm", machine("Halted", instancetype=NAMED))
+    await api.until(MACHINE, lambda found: "instancetypeRef" in found["vm"].get("status", {}))
+    await set_policy(api, "expand")
+    await create(api, MACHINE, "other", machine("Halted", instancetype=NAMED))
+    await api.until(MACHINE, lambda found: "instancetype" not in found["other"]["spec"])
+    await api.patch(MACHINE, "vm", {"spec": {"runStrategy": "Always"}})
+    await api.until(INSTANCE, lambda objects: "vm" in objects)
+    found = await api.get(MACHINE, "vm")
+    assert found is not None
+    assert found["spec"]["instancetype"] == NAMED
+    assert await revisions(api) == [found["status"]["instancetypeRef"]["controllerRevisionRef"]["name"]]
+
+
+async def test_under_the_policy_expand_all_revisions_are_done_with(api: Api) -> None:
+    await create(api, SIZE, "small", SMALL)
+    await create(api, MACHINE, "vm", machine("Halted", instancetype=NAMED))
+    await api.until(REVISION, lambda found: found)
+    await api.until(MACHINE, lambda found: "instancetypeRef" in found["vm"].get("status", {}))
+    await api.patch(SIZE, "small", {"spec": {"memory": {"guest": "256Mi"}}})
+    await set_policy(api, "expandAll")
+    await api.until(MACHINE, says_all)
+    await api.until(REVISION, lambda found: not found)
+    await api.until(MACHINE, lambda found: "instancetypeRef" not in found["vm"]["status"])
+
+
+async def test_a_machine_that_cannot_be_expanded_says_why(api: Api) -> None:
+    await set_policy(api, "expand")
+    wanted = machine("Halted", instancetype={"name": "late", "kind": SIZE.kind})
+    wanted["template"]["spec"]["domain"]["memory"] = {"guest": "64Mi"}
+    await create(api, MACHINE, "vm", wanted)
+    await condition(api, "vm", "FailedFindInstancetype")
+    await create(api, SIZE, "late", SMALL)
+    failure = await condition(api, "vm", "FailedCreate")
+    assert "spec.template.spec.domain.memory.guest" in failure["message"]
+
+
+async def test_a_revision_of_an_older_version_is_replaced_by_one_of_the_newest(api: Api, server: Server) -> None:
+    await create(api, PREFERENCE, "old", {})
+    wanted = machine("Halted", preference={"name": "old"})
+    wanted["template"]["spec"]["domain"]["memory"] = {"guest": "64Mi"}
+    await create(api, MACHINE, "vm", wanted)
+    status = (await api.until(MACHINE, lambda found: "preferenceRef" in found["vm"].get("status", {})))["vm"]["status"]
+    name = status["preferenceRef"]["controllerRevisionRef"]["name"]
+    newest = await api.get(REVISION, name)
+    assert newest is not None
+    older = {
+        **newest,
+        "metadata": {each: newest["metadata"][each] for each in ("labels", "ownerReferences")} | {"name": "older"},
+        "data": {
+            **newest["data"],
+            "apiVersion": f"{GROUP}/v1alpha2",
+            "spec": {"cpu": {"preferredCPUTopology": "preferCores"}, "firmware": {"preferredUseEfi": True}},
+        },
+    }
+    assert (await api.delete(REVISION, name)).code == 200
+    assert (await api.call("POST", REVISION.path, older)).code == 201
+    reference = {"name": "old", "controllerRevisionRef": {"name": "older"}}
+    patch, media_type = {"status": {"preferenceRef": reference}}, "application/merge-patch+json"
+    async with connected(server, "controllers") as session:
+        answer = await Api(session).call("PATCH", f"{MACHINE.path}/vm/status", patch, content_type=media_type)
+    assert answer.code == 200, answer.body
+    found = await api.until(REVISION, lambda found: found.keys() == {name})
+    assert found[name]["data"]["apiVersion"] == f"{GROUP}/v1beta1"
+    assert found[name]["data"]["spec"] == {"cpu": {"preferredCPUTopology": "cores"}, "firmware": {"preferredEfi": {}}}
+    kept = await api.get(MACHINE, "vm")
+    assert kept is not None
+    assert kept["status"]["preferenceRef"] == {"name": "old", "controllerRevisionRef": {"name": name}}

@@ -7,10 +7,8 @@ from apiserver.machinery.conversion import Lossless
 from apiserver.machinery.resource import Object
 from apiserver.resources.instancetype import GROUP, VERSIONS
 from apiserver.resources.versions import spec_conversion, without
+from kube.instancetypes.versions import OLDER_TOPOLOGIES, preference_from_older
 
-OLDER_TOPOLOGIES = {"sockets": "preferSockets", "cores": "preferCores", "threads": "preferThreads"}
-"""The names of older versions, by those of the newest. These know no others."""
-_TOPOLOGIES = {old: new for new, old in OLDER_TOPOLOGIES.items()}
 _TOPOLOGY = "preferredCPUTopology"
 _USE_EFI, _USE_SECURE_BOOT, _EFI = "preferredUseEfi", "preferredUseSecureBoot", "preferredEfi"
 
@@ -34,17 +32,6 @@ def _size_from_hub(spec: Object) -> Object:
     return {**smaller, "cpu": cpu, "memory": memory}
 
 
-def _preference_to_hub(spec: Object) -> Object:
-    parts = dict(spec)
-    if (cpu := spec.get("cpu")) is not None and _TOPOLOGY in cpu:
-        parts["cpu"] = {**cpu, _TOPOLOGY: _TOPOLOGIES.get(cpu[_TOPOLOGY], cpu[_TOPOLOGY])}
-    firmware = spec.get("firmware", {})
-    if firmware.get(_USE_EFI):
-        secure = {"secureBoot": firmware[_USE_SECURE_BOOT]} if _USE_SECURE_BOOT in firmware else {}
-        parts["firmware"] = {**without(firmware, (_USE_EFI, _USE_SECURE_BOOT)), _EFI: secure}
-    return parts
-
-
 def _preference_from_hub(spec: Object) -> Object:
     parts = without(spec, _NEW_IN_PREFERENCE)
     if (cpu := spec.get("cpu")) is not None:
@@ -61,7 +48,7 @@ def _preference_from_hub(spec: Object) -> Object:
 def _older_cpu(cpu: Object) -> Object:
     """Name the topology as older versions do; those that they do not know are left out."""
     topology = OLDER_TOPOLOGIES.get(cpu.get(_TOPOLOGY, ""), cpu.get(_TOPOLOGY, ""))
-    return {_TOPOLOGY: topology} if topology in _TOPOLOGIES else {}
+    return {_TOPOLOGY: topology} if topology in OLDER_TOPOLOGIES.values() else {}
 
 
 def _oldest_preference_from_hub(spec: Object) -> Object:
@@ -75,7 +62,7 @@ SIZES: dict[str, Lossless] = {
 }
 """The conversions of instancetypes by version."""
 PREFERENCES: dict[str, Lossless] = {
-    "v1alpha2": spec_conversion(GROUP, _HUB, "v1alpha2", _preference_to_hub, _preference_from_hub),
-    "v1alpha1": spec_conversion(GROUP, _HUB, "v1alpha1", _preference_to_hub, _oldest_preference_from_hub),
+    "v1alpha2": spec_conversion(GROUP, _HUB, "v1alpha2", preference_from_older, _preference_from_hub),
+    "v1alpha1": spec_conversion(GROUP, _HUB, "v1alpha1", preference_from_older, _oldest_preference_from_hub),
 }
 """The conversions of preferences by version."""

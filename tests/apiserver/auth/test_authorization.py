@@ -16,6 +16,7 @@ NODE = Caller("system:node:one", frozenset({"system:nodes", AUTHENTICATED}))
 STRANGER = Caller("eve", frozenset({AUTHENTICATED}))
 
 VMIS = "/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances"
+ACTIONS = "/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachines"
 
 
 def bound_to_one(node: str, asked: RequestInfo) -> bool:
@@ -65,6 +66,8 @@ TABLE = [
     (NODE, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt/status", False),
     (CONTROLLERS, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt", True),
     (CONTROLLERS, "PATCH", "/apis/kubevirt.io/v1/namespaces/virtplane/kubevirts/kubevirt/status", True),
+    (CONTROLLERS, "GET", f"{ACTIONS}/any/expand-spec", True),
+    (NODE, "GET", f"{ACTIONS}/any/expand-spec", False),
     (CONTROLLERS, "PATCH", f"{VMIS}/any/status", True),
     (CONTROLLERS, "PATCH", VMIS.replace("instances", "s") + "/any/status", True),
 ]

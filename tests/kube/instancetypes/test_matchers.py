@@ -76,3 +76,17 @@ def test_what_is_missing_is_named(matcher: Object, told: str) -> None:
 def test_a_preference_is_no_instance_type() -> None:
     with pytest.raises(UnknownKindError, match="use VirtualMachineClusterInstancetype or VirtualMachineInstancetype"):
         chosen(machine(INSTANCETYPE, {"name": "x", "kind": "VirtualMachinePreference"}), INSTANCETYPE, OBJECTS)
+
+
+def test_what_a_revision_says_in_an_older_version_is_said_anew() -> None:
+    kept = {
+        "apiVersion": f"{GROUP}/v1alpha1",
+        "kind": "VirtualMachineClusterPreference",
+        "spec": {
+            "cpu": {"preferredCPUTopology": "preferThreads"},
+            "firmware": {"preferredUseEfi": True, "preferredUseSecureBoot": True},
+        },
+    }
+    older = Objects(("controllerrevisions.apps", "default", "older", {"metadata": {}, "data": kept}))
+    found = chosen(machine(PREFERENCE, {"name": "linux", "revisionName": "older"}), PREFERENCE, older)
+    assert found == {"cpu": {"preferredCPUTopology": "threads"}, "firmware": {"preferredEfi": {"secureBoot": True}}}
