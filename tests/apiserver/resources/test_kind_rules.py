@@ -229,6 +229,7 @@ CASES: list[tuple[str, Object, str, str, str]] = [
     ),
     (POOL, {f"{MACHINE}.spec": ABSENT}, f"{MACHINE}.spec", REQUIRED, ""),
     (POOL, {f"{MACHINE}.metadata.labels.role": "a b"}, f"{MACHINE}.metadata.labels", INVALID, "a valid label"),
+    (POOL, {f"{MACHINE}.metadata.annotations": {"a b": ""}}, f"{MACHINE}.metadata.annotations", INVALID, "name part"),
     (POOL, {f"{MACHINE}.spec.runStrategy": "Sometimes"}, f"{MACHINE}.spec.runStrategy", UNSUPPORTED, "Always"),
     (
         POOL,
