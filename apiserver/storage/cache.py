@@ -19,6 +19,7 @@ from apiserver.storage import tasks
 from apiserver.storage.contract import (
     EVERYTHING,
     Along,
+    CompactedError,
     Event,
     FutureRevisionError,
     Key,
@@ -120,6 +121,9 @@ class WatchCache:
         await self._reach(at if at_least is None else at_least)
         if at is None:
             return self.shelf(resource).page(self._revision, selection, (), start, limit)
+        # Memory may know more, but how long the past is kept must not depend on how often a resource changes.
+        if at < self._sql.compacted:
+            raise CompactedError(at, self._sql.compacted)
         undo = await self._since(resource, at)
         return self.shelf(resource).page(at, selection, undo, start, limit)
 

@@ -120,6 +120,8 @@ class SqlLog:
         self._stack = AsyncExitStack()
         self._committed: Callable[[Sequence[Event]], None] | None = None
         self._newest: Revision = 0
+        self.compacted: Revision = 0
+        """How far this process has forgotten what happened."""
         self._asking: asyncio.Task[Revision] | None = None
         self._upcoming: asyncio.Task[Revision] | None = None
         self._writable = True
@@ -260,7 +262,8 @@ class SqlLog:
         async with self._transaction() as tx:
             await tx.execute(update(meta).where(meta.c.compacted < upto).values(compacted=upto))
             forgotten = await tx.execute(delete(history).where(history.c.revision <= upto))
-            return forgotten.rowcount
+        self.compacted = max(self.compacted, upto)
+        return forgotten.rowcount
 
     async def _submit(
         self, key: Key, body: bytes | None, expected: Revision | None, along: Sequence[Along] = ()

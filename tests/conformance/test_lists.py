@@ -6,12 +6,16 @@ Source: Kubernetes API concepts, "Resource versions" (the table of what ``resour
 
 import asyncio
 import base64
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from apiserver import server as server_module
+from apiserver.storage import compaction
+from apiserver.storage.compaction import Compactor
 from apiserver.storage.sql import SqlLog
-from tests.conformance.api import CONFIG_MAP, NAMESPACE, Answer, Api, Kind, Object, connected
+from tests.conformance.api import CONFIG_MAP, NAMESPACE, SECONDS, Answer, Api, Kind, Object, connected
 from tests.server import running_server
 
 MARK = {"labelSelector": "mark=here"}
@@ -297,6 +301,26 @@ async def test_what_was_compacted_is_expired_and_a_list_may_go_on_inconsistently
         assert revision(rest.body) >= revision(last)
         rest = await api.call("GET", kind.path, **MARK, **{"continue": rest.body["metadata"]["continue"]})
         assert names(rest) == ["e"]
+
+
+async def test_the_past_expires_by_its_age_also_where_nothing_has_changed_since(
+    tmp_path: Path, database_url: str, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(compaction, "KEEP_INTERVALS", 0)
+    monkeypatch.setattr(server_module, "Compactor", partial(Compactor, interval_seconds=0.05))
+    async with running_server(tmp_path, database_url=database_url) as server, connected(server) as session:
+        api = Api(session)
+        await create(api, kind, "a", "b")
+        page = await api.call("GET", kind.path, **MARK, limit="1")
+        await api.create(NAMESPACE, "elsewhere")
+        go_on = {"continue": page.body["metadata"]["continue"]}
+        async with asyncio.timeout(SECONDS):
+            while (answer := await api.call("GET", kind.path, **MARK, limit="1", **go_on)).code == 200:
+                pass
+        status = refused(answer, 410, "Expired")
+        rest = await api.call("GET", kind.path, **MARK, **{"continue": status["metadata"]["continue"]})
+        assert names(rest) == ["b"]
+        assert revision(rest.body) > revision(page.body)
 
 
 async def test_options_of_watches_are_refused_for_lists(api: Api, kind: Kind) -> None:
