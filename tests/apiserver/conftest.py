@@ -11,16 +11,22 @@ from typing import Any
 import pytest
 
 from tests.apiserver import debian
-from tests.server import running_server
+from tests.server import Server, running_server
 
 Kubectl = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
-async def kubectl_as(tmp_path: Path) -> AsyncIterator[Callable[..., Kubectl]]:
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    """A running server."""
+    async with running_server(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def kubectl_as(server: Server) -> Callable[..., Kubectl]:
     """Gives a kubectl with the certificate of ``admin``, ``controllers`` or ``agent`` (of the node ``one``)."""
-    async with running_server(tmp_path) as server:
-        yield lambda identity, program="kubectl": _kubectl(server.kubeconfig(identity), program)
+    return lambda identity, program="kubectl": _kubectl(server.kubeconfig(identity), program)
 
 
 @pytest.fixture

@@ -37,7 +37,6 @@ INERT = (
             "handlerConfiguration",
             "hypervisors",
             "imagePullPolicy",
-            "instancetype",
             "ksmConfiguration",
             "mediatedDevicesConfiguration",
             "migrations",

@@ -336,6 +336,7 @@ IN_FORCE = {
         "developerConfiguration",
         "emulatedMachines",
         "evictionStrategy",
+        "instancetype",
         "liveUpdateConfiguration",
         "machineType",
         "memBalloonStatsPeriod",
