@@ -32,7 +32,6 @@ def _operation(action: Action, version: str) -> _Json:
     operation: _Json = {
         "operationId": f"{_CALLED[action.verb]}{group[0].upper()}{group[1:]}{version.title()}Namespaced{about}{words}",
         "tags": [f"{group}_{version}"],
-        "parameters": [],
         "responses": {
             "200": {"description": "OK", "content": content(_schema(kind))},
             **failures_by_code(WRITE_FAILURES),

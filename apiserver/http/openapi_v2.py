@@ -36,12 +36,12 @@ def _path_item(item: _Json) -> dict[str, Any]:
 
 def _operation(operation: _Json) -> dict[str, Any]:
     told = {key: value for key, value in operation.items() if key not in ("parameters", "requestBody", "responses")}
-    told["parameters"] = [_parameter(each) for each in operation["parameters"]]
+    parameters = [_parameter(each) for each in operation.get("parameters", ())]
     if body := operation.get("requestBody"):
         told["consumes"] = list(body["content"])
-        told["parameters"].append(
-            {"name": "body", "in": "body", "required": body["required"], "schema": _content(body)},
-        )
+        parameters.append({"name": "body", "in": "body", "required": body["required"], "schema": _content(body)})
+    if parameters:
+        told["parameters"] = parameters
     successes = {code: answer for code, answer in operation["responses"].items() if "content" in answer}
     told["produces"] = list(dict.fromkeys(each for answer in successes.values() for each in answer["content"]))
     told["responses"] = {
