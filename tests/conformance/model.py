@@ -191,20 +191,52 @@ def check_writes(history: History, writes: Sequence[Write]) -> Time:
 
 
 def _assign_deletes(history: History, writes: Sequence[Write], time: Time) -> None:
-    """Give each delete the deletion that it must have been: of those in time the first, for whoever ends first."""
+    """Give each deletion to a delete that it can have been, such that each delete that was acknowledged has one.
+
+    A delete whose answer is lost may have been any of several: it is a matching, found by augmenting paths.
+    """
     gone: dict[Key, list[int]] = defaultdict(list)
     for event in history.events:
         if event.type == "DELETED":
             gone[event.key].append(event.state.revision)
     deletes = [write for write in writes if write.verb == "delete" and write.outcome in ("done", "unknown")]
-    for write in sorted(deletes, key=lambda each: (each.outcome == "unknown", each.end)):
-        low, high = time.at_least(write.start), time.at_most(write.end)
-        fits = [each for each in gone[write.key] if low < each <= high and _finds_expected(history, write, each)]
-        if fits:
-            gone[write.key].remove(fits[0])
-            write.revision = fits[0]
-        assert fits or write.outcome == "unknown", f"deleted nothing: {write}"
-    assert not any(gone.values()), f"nobody deleted {dict(gone)}"
+    windows = [(time.at_least(write.start), time.at_most(write.end)) for write in deletes]
+    fits = [
+        [each for each in gone[write.key] if low < each <= high and _finds_expected(history, write, each)]
+        for write, (low, high) in zip(deletes, windows, strict=True)
+    ]
+    owners: dict[int, int] = {}
+    order = sorted(range(len(deletes)), key=lambda each: (deletes[each].outcome == "unknown", deletes[each].end))
+    # Whoever ends first most likely came first; only what that leaves over is worth thinking twice.
+    left = [number for number in order if not _assign_free(number, fits, owners)]
+    for number in left:
+        found = _assign(number, fits, owners, set())
+        assert found or deletes[number].outcome == "unknown", f"deleted nothing: {deletes[number]}"
+    for revision, number in owners.items():
+        deletes[number].revision = revision
+    nobodys = {key: left for key, all_ in gone.items() if (left := [each for each in all_ if each not in owners])}
+    assert not nobodys, f"nobody deleted {nobodys}"
+
+
+def _assign_free(number: int, fits: Sequence[Sequence[int]], owners: dict[int, int]) -> bool:
+    """Give the first deletion that fits it and is nobody's to a delete. False if there is none."""
+    free = next((revision for revision in fits[number] if revision not in owners), None)
+    if free is not None:
+        owners[free] = number
+    return free is not None
+
+
+def _assign(number: int, fits: Sequence[Sequence[int]], owners: dict[int, int], tried: set[int]) -> bool:
+    """Give a deletion that fits it to a delete; whoever had that one takes another. False if none can."""
+    if _assign_free(number, fits, owners):
+        return True
+    for revision in fits[number]:
+        if revision not in tried:
+            tried.add(revision)
+            if _assign(owners[revision], fits, owners, tried):
+                owners[revision] = number
+                return True
+    return False
 
 
 def _finds_expected(history: History, write: Write, revision: int) -> bool:

@@ -91,3 +91,21 @@ async def test_all_clients_see_one_history(replicas: list[Replica]) -> None:
             model.check_chain(history, sessions, run.newest)
     outcomes = Counter(write.outcome for write in run.writes)
     assert all(outcomes[each] for each in ("done", "exists", "conflict", "missing")), outcomes
+
+
+def test_the_model_finds_the_delete_whose_answer_was_lost() -> None:
+    key = ("namespace", "name")
+    states = [
+        model.State(1, "a", "one"),
+        model.State(2, "a", "one"),
+        model.State(3, "b", "one"),
+        model.State(4, "b", "one"),
+    ]
+    types = ("ADDED", "DELETED", "ADDED", "DELETED")
+    history = model.History([model.Seen(each, key, state) for each, state in zip(types, states, strict=True)])
+    lost = model.Write(verb="delete", key=key, expected=1, start=1.1)
+    told = model.Write(verb="delete", key=key, start=1.2, end=5, outcome="done")
+    first = model.Write(verb="create", key=key, value="a", start=0, end=1, outcome="done", revision=1)
+    second = model.Write(verb="create", key=key, value="b", start=1.5, end=3, outcome="done", revision=3)
+    model.check_writes(history, [first, second, lost, told])
+    assert (lost.revision, told.revision) == (2, 4)
