@@ -49,6 +49,7 @@ _RULES: tuple[Callable[[Object, str], Iterator[FieldError]], ...] = (
     *cpu.RULES,
     *dedicated.RULES,
     *machine.RULES,
+    *features.RULES,
     *boot.RULES,
     *clock.RULES,
     *devices.RULES,

@@ -16,6 +16,7 @@ BUSES = {
     "lun": ("virtio", "sata", "scsi", "usb"),
 }
 """By the kind of drive."""
+ERROR_POLICIES = ("stop", "ignore", "report", "enospace")
 _SERIAL = re.compile(r"[A-Za-z0-9_.+-]{0,256}")
 
 
@@ -111,7 +112,7 @@ def settings(spec: Object, path: str) -> Iterator[FieldError]:
     for i, disk in enumerate(disks):
         yield from one_of(disk, "cache", ("none", "writethrough", "writeback"), f"{field}[{i}]")
         yield from one_of(disk, "io", ("native", "threads"), f"{field}[{i}]")
-        yield from one_of(disk, "errorPolicy", ("stop", "ignore", "report", "enospace"), f"{field}[{i}]")
+        yield from one_of(disk, "errorPolicy", ERROR_POLICIES, f"{field}[{i}]", empty=False)
         serial = disk.get("serial", "")
         if not _SERIAL.fullmatch(serial):
             detail = "must have at most 256 letters, digits, '_', '.', '+' and '-'"

@@ -24,6 +24,14 @@ def hyperv_needs(spec: Object, path: str) -> Iterator[FieldError]:
             yield FieldError.forbidden(f"{path}.domain.features.hyperv.{feature}", detail)
 
 
+def spinlocks(spec: Object, path: str) -> Iterator[FieldError]:
+    """A guest tries for a lock so many times, which no negative number is."""
+    tries = spec["domain"].get("features", {}).get("hyperv", {}).get("spinlocks", {}).get("spinlocks", 0)
+    if tries < 0:
+        field = f"{path}.domain.features.hyperv.spinlocks.spinlocks"
+        yield FieldError.invalid(field, tries, "must not be negative")
+
+
 def nested_needs(spec: Object, path: str) -> Iterator[FieldError]:
     """A guest that runs guests of its own in the way of Hyper-V has the CPU's virtualization."""
     if not _is_on(spec["domain"].get("features", {}).get("hyperv", {}), "evmcs"):
@@ -39,4 +47,5 @@ def _is_on(features: Object, name: str) -> bool:
     return name in features and features[name].get("enabled", True)
 
 
+RULES = (spinlocks,)
 OF_INSTANCES = (hyperv_choice, hyperv_needs, nested_needs)

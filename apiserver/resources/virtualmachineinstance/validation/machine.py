@@ -25,16 +25,15 @@ def machine_type(spec: Object, path: str, configuration: Configuration) -> Itera
 
 def io_threads(spec: Object, path: str) -> Iterator[FieldError]:
     """Threads for disks are handed out in a way that there is, and a pool has some."""
-    domain = spec["domain"]
+    domain, field = spec["domain"], f"{path}.domain.ioThreads.supplementalPoolThreadCount"
     policy = domain.get("ioThreadsPolicy")
-    if policy is None:
-        return
-    if policy not in IO_THREADS:
-        yield FieldError.not_supported(f"{path}.domain.ioThreadsPolicy", policy, IO_THREADS)
     count = domain.get("ioThreads", {}).get("supplementalPoolThreadCount", 0)
+    if policy is not None and policy not in IO_THREADS:
+        yield FieldError.not_supported(f"{path}.domain.ioThreadsPolicy", policy, IO_THREADS)
     if policy == "supplementalPool" and count < 1:
-        detail = "must be at least 1 with ioThreadsPolicy supplementalPool"
-        yield FieldError.invalid(f"{path}.domain.ioThreads.supplementalPoolThreadCount", count, detail)
+        yield FieldError.invalid(field, count, "must be at least 1 with ioThreadsPolicy supplementalPool")
+    elif count < 0:
+        yield FieldError.invalid(field, count, "must not be negative")
 
 
 def reboots(spec: Object, path: str, configuration: Configuration) -> Iterator[FieldError]:

@@ -23,8 +23,8 @@ def host_name(spec: Object, path: str) -> Iterator[FieldError]:
 def choices(spec: Object, path: str) -> Iterator[FieldError]:
     """What can only be one of a few things is one of them."""
     yield from one_of(spec, "architecture", ARCHITECTURES, path)
-    yield from one_of(spec, "startStrategy", ("Paused",), path)
-    yield from one_of(spec, "evictionStrategy", EVICTION_STRATEGIES, path)
+    yield from one_of(spec, "startStrategy", ("Paused",), path, empty=False)
+    yield from one_of(spec, "evictionStrategy", EVICTION_STRATEGIES, path, empty=False)
 
 
 def paused_start(spec: Object, path: str) -> Iterator[FieldError]:

@@ -32,10 +32,13 @@ def quantity_problems(value: Any, path: str, *, positive: bool = False) -> Itera
         yield FieldError.invalid(path, value, f"must be {'more than' if positive else 'at least'} 0")
 
 
-def one_of(owner: Object, key: str, options: Sequence[str], path: str) -> Iterator[FieldError]:
-    """Yield an error when ``owner`` has ``key`` with a value that is neither empty nor one of ``options``."""
+def one_of(owner: Object, key: str, options: Sequence[str], path: str, *, empty: bool = True) -> Iterator[FieldError]:
+    """Yield an error when ``owner`` has ``key`` with a value that is not one of ``options``.
+
+    An empty value stands for none, unless ``empty`` is False: then it is a value, as where Go has a pointer.
+    """
     value = owner.get(key)
-    if value and value not in options:
+    if value not in options and (value or (value is not None and not empty)):
         yield FieldError.not_supported(f"{path}.{key}", value, options)
 
 

@@ -67,6 +67,7 @@ CASES: list[Case] = [
     ({f"{DISK}.cache": "unsafe"}, f"{FIELD}.cache", UNSUPPORTED, "writeback"),
     ({f"{DISK}.io": "fast"}, f"{FIELD}.io", UNSUPPORTED, "native"),
     ({f"{DISK}.errorPolicy": "retry"}, f"{FIELD}.errorPolicy", UNSUPPORTED, "enospace"),
+    ({f"{DISK}.errorPolicy": ""}, f"{FIELD}.errorPolicy", UNSUPPORTED, "enospace"),
     ({f"{DISK}.shareable": True, f"{DISK}.cache": "writeback"}, f"{FIELD}.cache", INVALID, "set cache to none"),
     (
         {f"{DISK}.disk.bus": "sata", f"{DISK}.dedicatedIOThread": True},

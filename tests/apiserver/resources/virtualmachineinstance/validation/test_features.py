@@ -9,6 +9,7 @@ from tests.apiserver.resources.virtualmachineinstance.validation.specs import (
     Case,
     Object,
     edited,
+    expect,
 )
 
 HYPERV = "domain.features.hyperv"
@@ -51,3 +52,8 @@ RIGHT: list[Object] = [
 @pytest.mark.parametrize("edits", RIGHT)
 def test_features_that_can_be_together_are_accepted(edits: Object) -> None:
     assert list(instance_errors(edited(edits), "spec")) == []
+
+
+def test_a_negative_number_of_tries_for_a_lock_is_refused() -> None:
+    field = f"{HYPERV}.spinlocks.spinlocks"
+    expect(({field: -1}, field, INVALID, "negative"))

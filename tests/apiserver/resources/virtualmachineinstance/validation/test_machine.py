@@ -32,6 +32,7 @@ CASES: list[Case] = [
     ({POLICY: ""}, POLICY, UNSUPPORTED, "shared"),
     ({POLICY: "supplementalPool"}, COUNT, INVALID, "at least 1"),
     ({POLICY: "supplementalPool", COUNT: 0}, COUNT, INVALID, "at least 1"),
+    ({COUNT: -1}, COUNT, INVALID, "negative"),
     ({"domain.rebootPolicy": "Never"}, "domain.rebootPolicy", UNSUPPORTED, "Terminate"),
     ({ACPI: {}}, ACPI, REQUIRED, "slicNameRef, msdmNameRef or both"),
     ({ACPI: {"slicNameRef": "slic"}}, f"{ACPI}.slicNameRef", INVALID, "no volume of this name in spec.volumes"),

@@ -17,6 +17,8 @@ CASES: list[Case] = [
     ({"subdomain": "-a"}, "subdomain", INVALID, "subdomain"),
     ({"architecture": "vax"}, "architecture", UNSUPPORTED, "amd64"),
     ({"startStrategy": "Running"}, "startStrategy", UNSUPPORTED, "Paused"),
+    ({"startStrategy": ""}, "startStrategy", UNSUPPORTED, "Paused"),
+    ({"evictionStrategy": ""}, "evictionStrategy", UNSUPPORTED, "LiveMigrate"),
     ({"evictionStrategy": "Maybe"}, "evictionStrategy", UNSUPPORTED, "LiveMigrate"),
     ({"terminationGracePeriodSeconds": -1}, "terminationGracePeriodSeconds", INVALID, "switch off at once"),
     ({"terminationGracePeriodSeconds": 2**31}, "terminationGracePeriodSeconds", INVALID, "a number of seconds"),
