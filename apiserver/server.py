@@ -16,9 +16,12 @@ from aiohttp import web
 import openapi
 from apiserver.audit import AuditLog, Policy
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import Authenticator
+from apiserver.auth.authentication import MASTERS_GROUP, Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.escalation import Escalation
 from apiserver.auth.nodebinding import is_bound
+from apiserver.auth.roles import Roles
+from apiserver.defaultroles import ensure_default_roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
@@ -78,13 +81,15 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
     """
     async with AsyncExitStack() as stack:
         stored = StoredObjects()
-        served = resources(_catalogue(), stored, data_volumes=options.data_volumes)
+        authorizer, roles = _authorization(stored)
+        check = Escalation(authorizer, roles).check
+        served = resources(_catalogue(), stored, data_volumes=options.data_volumes, check_grants=check)
         sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(served)))
         cache = await stack.enter_async_context(WatchCache(sql))
         stored.read_from(cache)
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
-        api = _api(served, stored, cache)
+        api = _api(served, stored, cache, authorizer)
         stack.callback(api.workers.close)
         await _ensure(api, configure=options.initial_configuration)
         audit = await stack.enter_async_context(_auditing(options))
@@ -98,17 +103,22 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         log.info("stopping")
 
 
-def _api(served: Sequence[Resource], stored: StoredObjects, cache: WatchCache) -> Api:
+def _authorization(stored: StoredObjects) -> tuple[Authorizer, Roles]:
     def bound_to(node: str, asked: RequestInfo) -> bool:
         return is_bound(stored, node, asked.resource, asked.namespace, asked.object_name)
 
+    roles = Roles(stored)
+    return Authorizer(bound_to, roles), roles
+
+
+def _api(served: Sequence[Resource], stored: StoredObjects, cache: WatchCache, authorizer: Authorizer) -> Api:
     return Api(
         resources={(resource.group, resource.plural): resource for resource in served},
         actions={(action.group, action.whole_resource): action for action in actions(served, stored)},
         store=cache,
         catalogue=_catalogue(),
         authenticator=Authenticator(),
-        authorizer=Authorizer(bound_to),
+        authorizer=authorizer,
     )
 
 
@@ -171,7 +181,7 @@ async def _auditing(options: Options) -> AsyncGenerator[AuditLog | None]:
 
 
 async def _ensure(api: Api, *, configure: bool) -> None:
-    """Make the namespaces and priority classes that every client may count on; ``configure`` a new database, too."""
+    """Make the namespaces, priority classes and roles that clients count on; ``configure`` a new database, too."""
     namespaces = [{"metadata": {"name": name}} for name in NAMESPACES]
     for namespace in namespaces:
         await _ensure_one(api, api.resources["", "namespaces"], namespace)
@@ -181,18 +191,23 @@ async def _ensure(api: Api, *, configure: bool) -> None:
         await _ensure_one(api, api.resources["kubevirt.io", "kubevirts"], standalone_object())
     for each in (*others, last):
         await _ensure_one(api, classes, each)
+    await ensure_default_roles(api, _own_write)
 
 
 async def _ensure_one(api: Api, resource: Resource, obj: Object) -> None:
     if await _exists(api, resource, obj):
         return
-    write = WriteOptions(caller=Caller("system:apiserver", system=True), version="v1")
     try:
-        await writing.create(resource, api.store, obj["metadata"].get("namespace", ""), obj, write)
+        await writing.create(resource, api.store, obj["metadata"].get("namespace", ""), obj, _own_write())
     except StatusError as refused:
         # Another replica that starts at the same time may come first.
         if refused.reason != "AlreadyExists":
             raise
+
+
+def _own_write() -> WriteOptions:
+    caller = Caller("system:apiserver", frozenset({MASTERS_GROUP}), system=True)
+    return WriteOptions(caller=caller, version="v1")
 
 
 async def _exists(api: Api, resource: Resource, obj: Object) -> bool:

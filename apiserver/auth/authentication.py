@@ -11,6 +11,8 @@ from apiserver.machinery.resource import NODES_GROUP, Caller
 
 CONTROLLERS_GROUP = "system:virtplane:controllers"
 MASTERS_GROUP = "system:masters"
+AUTHENTICATED = "system:authenticated"
+"""The group of everybody who is known."""
 ANONYMOUS = Caller("system:anonymous", frozenset({"system:unauthenticated"}))
 
 
@@ -33,4 +35,4 @@ def from_subject(certificate: Mapping[str, Any]) -> Caller:
         return ANONYMOUS
     groups = frozenset(value for key, value in subject if key == "organizationName")
     system = bool(groups & {CONTROLLERS_GROUP, NODES_GROUP})
-    return Caller(names[-1], groups | {"system:authenticated"}, system)
+    return Caller(names[-1], groups | {AUTHENTICATED}, system)

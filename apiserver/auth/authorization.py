@@ -1,52 +1,31 @@
-"""May they: rules per group, in the words of RBAC, and node restriction for agents.
+"""May they: node restriction for agents, fixed rules for our own controllers, roles and bindings for everyone else.
 
-A standalone server has three kinds of callers: administrators (``system:masters``), its own controllers, and node
-agents. Everyone else gets health and version. Source of the node rules: Kubernetes' Node authorizer and
-NodeRestriction admission.
+Source of the node rules: Kubernetes' Node authorizer and NodeRestriction admission. An agent has what they say and no
+role adds to it; nor does one let the anonymous do more than see health and version.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.auth.authentication import ANONYMOUS, AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.auth.policy import BASIC_RULES
+from apiserver.auth.roles import Roles
+from apiserver.auth.rules import EVERYTHING, Rule
 from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.selectors import parse_field_selector
 from kube.nodes import LEASE_NAMESPACE
 
-DOCUMENT_VERBS = frozenset({"get", "head"})
-"""What callers may do at paths that are no resource's."""
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing a group may do; ``*`` stands for everything."""
-
-    group: str
-    resources: frozenset[str]
-    """Plural, or ``plural/subresource``."""
-    verbs: frozenset[str]
-
-    def allows(self, asked: RequestInfo) -> bool:
-        """Return True when this rule covers the request."""
-        covered = asked.whole_resource in self.resources or "*" in self.resources
-        return self.group in (asked.group, "*") and covered and asked.verb in self.verbs
-
-
 def _rule(group: str, resources: str, verbs: str) -> Rule:
-    return Rule(group, frozenset(resources.split()), frozenset(verbs.split()))
+    return Rule(groups=frozenset((group,)), resources=frozenset(resources.split()), verbs=frozenset(verbs.split()))
 
 
 _READ = "get list watch"
 _WRITE = "create update patch delete"
-BASIC_RULES = (
-    _rule("authentication.k8s.io", "selfsubjectreviews", "create"),
-    _rule("authorization.k8s.io", "selfsubjectaccessreviews selfsubjectrulesreviews", "create"),
-)
-"""What everybody may ask about themselves, once it is known who that is (Kubernetes' ``system:basic-user``)."""
 CONTROLLER_RULES = (
     _rule("kubevirt.io", "virtualmachines virtualmachineinstances", f"{_READ} {_WRITE} deletecollection"),
     _rule("kubevirt.io", "virtualmachines/status virtualmachineinstances/status", "get update patch"),
@@ -80,35 +59,38 @@ NODE_RULES = (
 
 
 class Authorizer:
-    """Decides by group."""
+    """Decides what each caller may do."""
 
-    def __init__(self, bound_to: Callable[[str, RequestInfo], bool]) -> None:
+    def __init__(self, bound_to: Callable[[str, RequestInfo], bool], roles: Roles) -> None:
         """``bound_to(node, asked)`` tells whether an agent's request concerns something bound to its node."""
         self._bound_to = bound_to
+        self._roles = roles
 
     def allowed(self, caller: Caller, asked: RequestInfo) -> bool:
         """Return True when ``caller`` may make the request."""
-        if asked.path.rstrip("/") in ALWAYS_ALLOWED or MASTERS_GROUP in caller.groups:
+        if MASTERS_GROUP in caller.groups or asked.path.rstrip("/") in ALWAYS_ALLOWED:
             return True
-        if "system:authenticated" not in caller.groups:
+        if _is_anonymous(caller):
             return False
-        if not asked.is_resource:
-            return asked.verb in DOCUMENT_VERBS
-        if any(rule.allows(asked) for rule in BASIC_RULES):
+        if AUTHENTICATED in caller.groups and any(rule.allows(asked) for rule in BASIC_RULES):
             return True
-        if CONTROLLERS_GROUP in caller.groups:
-            return any(rule.allows(asked) for rule in CONTROLLER_RULES)
-        return caller.node is not None and self._node_allowed(caller.node, asked)
+        if caller.node is not None:
+            return self._node_allowed(caller.node, asked)
+        if CONTROLLERS_GROUP in caller.groups and any(rule.allows(asked) for rule in CONTROLLER_RULES):
+            return True
+        return self._roles.allows(caller, asked)
 
-    def rules(self, caller: Caller) -> tuple[Rule, ...]:
-        """Return what ``caller`` may do to resources; an agent only to what is bound to its node."""
+    def rules(self, caller: Caller, namespace: str) -> tuple[Rule, ...]:
+        """Return what ``caller`` may do in a namespace; an agent only to what is bound to its node."""
         if MASTERS_GROUP in caller.groups:
-            return (_rule("*", "*", "*"),)
-        if "system:authenticated" not in caller.groups:
+            return EVERYTHING
+        if _is_anonymous(caller):
             return ()
-        if CONTROLLERS_GROUP in caller.groups:
-            return BASIC_RULES + CONTROLLER_RULES
-        return BASIC_RULES + (NODE_RULES if caller.node is not None else ())
+        basic = BASIC_RULES if AUTHENTICATED in caller.groups else ()
+        if caller.node is not None:
+            return basic + NODE_RULES
+        own = CONTROLLER_RULES if CONTROLLERS_GROUP in caller.groups else ()
+        return tuple(dict.fromkeys((*basic, *own, *self._roles.of(caller, namespace))))
 
     def _node_allowed(self, node: str, asked: RequestInfo) -> bool:
         if not any(rule.allows(asked) for rule in NODE_RULES):
@@ -127,6 +109,10 @@ class Authorizer:
                 return self._bound_to(node, asked)
             case _:
                 return True
+
+
+def _is_anonymous(caller: Caller) -> bool:
+    return caller.name == ANONYMOUS.name or not ANONYMOUS.groups.isdisjoint(caller.groups)
 
 
 def _selected_node(asked: RequestInfo) -> str | None:

@@ -4,7 +4,7 @@ Source: ``k8s.io/kubernetes/pkg/registry/authorization`` and ``authentication``.
 """
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authorization import DOCUMENT_VERBS, Authorizer
+from apiserver.auth.authorization import Authorizer
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Object
 
@@ -47,12 +47,12 @@ def _asked(spec: Object) -> RequestInfo:
 def _of_rules(spec: Object, caller: Caller, authorizer: Authorizer) -> Object:
     if not spec.get("namespace"):
         raise errors.bad_request("no namespace on request")
-    rules = [
-        {"verbs": sorted(rule.verbs), "apiGroups": [rule.group], "resources": sorted(rule.resources)}
-        for rule in authorizer.rules(caller)
-    ]
-    documents = {"verbs": sorted(DOCUMENT_VERBS), "nonResourceURLs": ["*"]}
-    status: Object = {"resourceRules": rules, "nonResourceRules": [documents], "incomplete": False}
+    rules = authorizer.rules(caller, spec["namespace"])
+    status: Object = {
+        "resourceRules": [rule.policy() for rule in rules if not rule.paths],
+        "nonResourceRules": [rule.policy() for rule in rules if rule.paths],
+        "incomplete": False,
+    }
     if caller.node is not None:
         status |= {"incomplete": True, "evaluationError": "an agent may do so only with what is bound to its node"}
     return status

@@ -27,3 +27,7 @@ class StoredObjects:
         """Yield the objects of a namespace, or of all."""
         records = self._cache.records(kind, namespace) if self._cache else iter(())
         return (hub_object(record) for record in records)
+
+    def revision(self, kind: str) -> int:
+        """Return the revision of the last change of an object of a kind, as far as it is remembered."""
+        return self._cache.shelf(kind).revision if self._cache else 0

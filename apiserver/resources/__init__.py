@@ -39,7 +39,7 @@ from apiserver.resources import (
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.kubevirt import definition as kubevirt
-from apiserver.resources.rbac import bindings, roles
+from apiserver.resources.rbac import Check, bindings, roles
 from apiserver.resources.reviews import access, identity
 from apiserver.resources.virtualmachine import actions as virtualmachine_actions
 from apiserver.resources.virtualmachine import definition as virtualmachine
@@ -60,10 +60,6 @@ _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     controllerrevision.resource,
     lease.resource,
     eventsk8s.resource,
-    bindings.cluster_role_binding,
-    roles.cluster_role,
-    bindings.role_binding,
-    roles.role,
     *access.DEFINITIONS,
     *identity.DEFINITIONS,
     storageclass.resource,
@@ -79,6 +75,13 @@ _DATA_VOLUMES: tuple[Callable[[Catalogue], Resource], ...] = (
     datasource.resource,
 )
 """Kinds of the containerized data importer, which serves them itself where it is installed."""
+_GRANTING: tuple[Callable[[Catalogue, Check], Resource], ...] = (
+    bindings.cluster_role_binding,
+    roles.cluster_role,
+    bindings.role_binding,
+    roles.role,
+)
+"""Kinds that give rights away."""
 _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
     persistentvolumeclaim.resource,
     priorityclass.resource,
@@ -97,14 +100,18 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
 """Kinds whose rules depend on how the cluster is configured, or on other objects."""
 
 
-def resources(catalogue: Catalogue, stored: Stored, *, data_volumes: bool = True) -> tuple[Resource, ...]:
+def resources(
+    catalogue: Catalogue, stored: Stored, *, data_volumes: bool = True, check_grants: Check = lambda *_: None
+) -> tuple[Resource, ...]:
     """Return every served resource, with the schemas that ``catalogue`` holds; rules see what is ``stored``.
 
-    ``data_volumes`` is False where somebody else serves ``cdi.kubevirt.io``.
+    ``data_volumes`` is False where somebody else serves ``cdi.kubevirt.io``. ``check_grants`` refuses roles and
+    bindings that give away more than their writer has; without it all may be given.
     """
     cluster = Cluster(stored)
     plain = (define(catalogue) for define in (*_DEFINITIONS, *(_DATA_VOLUMES if data_volumes else ())))
-    return (*plain, *(define(catalogue, cluster) for define in _CONFIGURED))
+    granting = (define(catalogue, check_grants) for define in _GRANTING)
+    return (*plain, *granting, *(define(catalogue, cluster) for define in _CONFIGURED))
 
 
 def actions(served: Iterable[Resource], stored: Stored) -> tuple[Action, ...]:

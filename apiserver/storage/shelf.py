@@ -49,6 +49,11 @@ class Shelf:
     """Every event after this revision is in ``window``."""
     audiences: dict[Place, set[Audience]] = field(default_factory=dict[Place, set[Audience]])
 
+    @property
+    def revision(self) -> Revision:
+        """The revision of the last change, or of the load where nothing has changed since."""
+        return self.window[-1].revision if self.window else self.replayable_after
+
     def apply(self, event: Event) -> None:
         """Take in the next event, and tell everybody whom it concerns."""
         key = event.record.key

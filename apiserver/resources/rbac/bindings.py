@@ -5,9 +5,9 @@ from functools import partial
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import path_segment_problem, subdomain_problem
-from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
+from apiserver.machinery.resource import Caller, Column, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.rbac import GRANTS_NOTHING, GROUP
+from apiserver.resources.rbac import GROUP, Check, GrantingStrategy
 from apiserver.resources.rules import AGE
 
 ACCOUNT = "ServiceAccount"
@@ -36,24 +36,27 @@ COLUMNS = (
 )
 
 
-class BindingStrategy(Strategy):
+class BindingStrategy(GrantingStrategy):
     """A binding is to one role for good.
 
     Source: ``k8s.io/kubernetes/pkg/apis/rbac/validation.ValidateRoleBinding`` and ``…/rbac/v1`` for the defaults.
     """
 
-    def __init__(self, roles: tuple[str, ...], *, namespaced: bool) -> None:
+    def __init__(self, plural: str, check: Check, roles: tuple[str, ...], *, namespaced: bool) -> None:
         """``roles`` are the kinds of roles that it can be to."""
+        super().__init__(plural, check)
         self._roles = roles
         self._namespaced = namespaced
 
     def prepare_for_create(self, new: Object, caller: Caller) -> None:
-        """Fill in the API groups that are left out."""
+        """Fill in the API groups that are left out, and refuse what gives away too much."""
         _fill_groups(new)
+        super().prepare_for_create(new, caller)
 
     def prepare_for_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Fill in the API groups that are left out."""
+        """Fill in the API groups that are left out, and refuse what gives away too much."""
         _fill_groups(new)
+        super().prepare_for_update(new, old, caller)
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with the role and the subjects."""
@@ -74,10 +77,6 @@ class BindingStrategy(Strategy):
         yield from self.validate(new, caller)
         if new["roleRef"] != old["roleRef"]:
             yield FieldError.invalid("roleRef", new["roleRef"], "cannot change roleRef")
-
-    def warnings(self, new: Object) -> Iterable[str]:
-        """Say that it has no effect."""
-        yield GRANTS_NOTHING
 
 
 def _fill_groups(new: Object) -> None:
@@ -105,7 +104,7 @@ def _subject_errors(subject: Object, path: str, *, namespaced: bool) -> Iterator
         yield FieldError.required(f"{path}.namespace")
 
 
-def _resource(catalogue: Catalogue, *, kind: str, roles: tuple[str, ...], namespaced: bool) -> Resource:
+def _resource(catalogue: Catalogue, check: Check, *, kind: str, roles: tuple[str, ...], namespaced: bool) -> Resource:
     return Resource(
         group=GROUP,
         kind=kind,
@@ -114,7 +113,7 @@ def _resource(catalogue: Catalogue, *, kind: str, roles: tuple[str, ...], namesp
         namespaced=namespaced,
         names=path_segment_problem,
         versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", kind), columns=COLUMNS),),
-        strategy=BindingStrategy(roles, namespaced=namespaced),
+        strategy=BindingStrategy(f"{kind.lower()}s", check, roles, namespaced=namespaced),
         create_on_update=True,
     )
 

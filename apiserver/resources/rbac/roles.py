@@ -5,19 +5,20 @@ from functools import partial
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.objectmeta import path_segment_problem
-from apiserver.machinery.resource import Caller, Object, Resource, Strategy, Version
+from apiserver.machinery.resource import Caller, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.rbac import GRANTS_NOTHING, GROUP
+from apiserver.resources.rbac import GROUP, Check, GrantingStrategy
 from apiserver.resources.rules import CREATED_AT
 
 
-class RoleStrategy(Strategy):
+class RoleStrategy(GrantingStrategy):
     """Every rule is about resources or, in a ClusterRole, about paths.
 
     Source: ``k8s.io/kubernetes/pkg/apis/rbac/validation.ValidatePolicyRule``.
     """
 
-    def __init__(self, *, namespaced: bool) -> None:
+    def __init__(self, plural: str, check: Check, *, namespaced: bool) -> None:
+        super().__init__(plural, check)
         self._namespaced = namespaced
 
     def validate(self, new: Object, caller: Caller) -> Iterable[FieldError]:
@@ -27,10 +28,6 @@ class RoleStrategy(Strategy):
         if (aggregation := new.get("aggregationRule")) is not None and not aggregation.get("clusterRoleSelectors"):
             path = "aggregationRule.clusterRoleSelectors"
             yield FieldError.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
-
-    def warnings(self, new: Object) -> Iterable[str]:
-        """Say that it has no effect."""
-        yield GRANTS_NOTHING
 
 
 def _rule_errors(rule: Object, path: str, *, namespaced: bool) -> Iterator[FieldError]:
@@ -50,7 +47,7 @@ def _rule_errors(rule: Object, path: str, *, namespaced: bool) -> Iterator[Field
         yield FieldError.required(f"{path}.resources", "resource rules must supply at least one resource")
 
 
-def _resource(catalogue: Catalogue, *, kind: str, namespaced: bool) -> Resource:
+def _resource(catalogue: Catalogue, check: Check, *, kind: str, namespaced: bool) -> Resource:
     return Resource(
         group=GROUP,
         kind=kind,
@@ -59,7 +56,7 @@ def _resource(catalogue: Catalogue, *, kind: str, namespaced: bool) -> Resource:
         namespaced=namespaced,
         names=path_segment_problem,
         versions=(Version(name="v1", schema=catalogue.schema(GROUP, "v1", kind), columns=(CREATED_AT,)),),
-        strategy=RoleStrategy(namespaced=namespaced),
+        strategy=RoleStrategy(f"{kind.lower()}s", check, namespaced=namespaced),
         create_on_update=True,
     )
 

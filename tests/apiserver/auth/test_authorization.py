@@ -5,8 +5,10 @@ import pytest
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import ANONYMOUS, from_subject
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.roles import Roles
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller
+from apiserver.registry.stored import StoredObjects
 from kube.instances import secret_names
 
 AUTHENTICATED = "system:authenticated"
@@ -23,7 +25,7 @@ def bound_to_one(node: str, asked: RequestInfo) -> bool:
     return node == "one" and asked.name == "mine"
 
 
-AUTHORIZER = Authorizer(bound_to_one)
+AUTHORIZER = Authorizer(bound_to_one, Roles(StoredObjects()))
 
 TABLE = [
     (ADMIN, "DELETE", "/api/v1/nodes/one", True),

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.roles import Roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
@@ -26,6 +27,7 @@ from apiserver.machinery.resource import Caller
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
 from apiserver.registry.options import WriteOptions
+from apiserver.registry.stored import StoredObjects
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
@@ -93,7 +95,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             store=store,
             catalogue=catalogue,
             authenticator=Authenticator(),
-            authorizer=Authorizer(lambda _node, _asked: False),
+            authorizer=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
         await writing.create(served["", "namespaces"], store, "", {"metadata": {"name": "default"}}, write)
