@@ -6,6 +6,7 @@ import functools
 import shutil
 import socket
 import tempfile
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +44,10 @@ class Server:
         return path
 
 
+_FIRST = threading.Lock()
+"""Two first starts in two threads would both be made, and alembic can only do one at a time."""
+
+
 @functools.cache
 def _first_start() -> tempfile.TemporaryDirectory[str]:
     """What a first start makes, made once for all servers of the tests: certificates, and an empty database."""
@@ -55,7 +60,9 @@ def _first_start() -> tempfile.TemporaryDirectory[str]:
 def prepare(directory: Path) -> None:
     """Put what a first start makes into ``directory``, unless an earlier server was started there."""
     if not (directory / "pki").exists():
-        shutil.copytree(_first_start().name, directory, dirs_exist_ok=True)
+        with _FIRST:
+            made = _first_start()
+        shutil.copytree(made.name, directory, dirs_exist_ok=True)
 
 
 @contextlib.asynccontextmanager

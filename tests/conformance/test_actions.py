@@ -1,12 +1,14 @@
 """The group of actions: what is told of it, and machines expanded by it."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import Api, Kind, connected
-from tests.server import Server, prepare
+from tests.conformance.databases import sqlite_only
+from tests.server import Server
+
+database_url = sqlite_only
 
 Object = dict[str, Any]
 ROOT = "/apis/subresources.kubevirt.io"
@@ -17,13 +19,6 @@ SIZE = Kind(
 )
 SENT = f"{ROOT}/v1/namespaces/default/expand-vm-spec"
 STORED = f"{ROOT}/v1/namespaces/default/virtualmachines/vm/expand-spec"
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    prepare(tmp_path)
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 def machine(**spec: Any) -> Object:

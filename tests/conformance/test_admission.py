@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from tests.conformance.api import Answer, Api, Kind, Object
+from tests.conformance.databases import sqlite_only
+
+database_url = sqlite_only
 
 LIMITS = Kind("LimitRange", "", "v1", "limitranges", "default")
 CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", "default")
@@ -13,12 +16,6 @@ MACHINE = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "defaul
 PRIORITY_CLASS = Kind("PriorityClass", "scheduling.k8s.io", "v1", "priorityclasses")
 STORAGE_CLASS = Kind("StorageClass", "storage.k8s.io", "v1", "storageclasses")
 DEFAULT = {"annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}
-
-
-@pytest.fixture
-def database_url(tmp_path: Any) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def post(api: Api, kind: Kind, name: str = "one", **content: Any) -> Answer:

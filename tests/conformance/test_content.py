@@ -10,7 +10,6 @@ import io
 import json
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -18,16 +17,13 @@ import pytest
 import yaml
 
 from tests.conformance.api import CONFIG_MAP, SECONDS, Api, Kind
+from tests.conformance.databases import sqlite_only
+
+database_url = sqlite_only
 
 JSON, YAML = "application/json", "application/yaml"
 META = "application/json;as={};g=meta.k8s.io;v={}"
 LIMIT = 3 * 1024 * 1024
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One database is enough: nothing here depends on it."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """The kinds that any client of a cluster expects: their own rules, as kube-apiserver has them."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import NAMESPACE, Answer, Api, Kind, Object
+from tests.conformance.databases import sqlite_only
+
+database_url = sqlite_only
 
 RBAC = "rbac.authorization.k8s.io"
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
@@ -43,12 +45,6 @@ VALID: dict[Kind, Object] = {
     BINDING: {"roleRef": ROLE_REF, "subjects": [USER]},
     CLUSTER_BINDING: {"roleRef": ROLE_REF, "subjects": [USER]},
 }
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 KINDS = pytest.mark.parametrize("kind", VALID, ids=lambda kind: kind.kind)

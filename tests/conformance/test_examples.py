@@ -11,7 +11,10 @@ from apiserver.resources import resources
 from apiserver.resources.versions import without
 from tests.apiserver.resources.surroundings import Remembered
 from tests.conformance.api import Api, Kind, connected
+from tests.conformance.databases import sqlite_only
 from tests.server import running_server
+
+database_url = sqlite_only
 
 TABLE = {"Accept": "application/json;as=Table;g=meta.k8s.io;v=v1"}
 SHOWN = [
@@ -28,12 +31,6 @@ NEEDED = {
     }
 }
 """What must be there before an example of a kind, by that kind; the example tells its name."""
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 def kind_of(resource: Resource, version: str) -> Kind:

@@ -1,11 +1,13 @@
 """Unknown and repeated fields, pruning and defaults (KEP-2885; Kubernetes API concepts, "Field validation")."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import NODE, Answer, Api, Kind
+from tests.conformance.databases import sqlite_only
+
+database_url = sqlite_only
 
 MERGE = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -13,12 +15,6 @@ STRATEGIC = "application/strategic-merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 YAML = "application/yaml"
 VM = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "default")
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """One database is enough: nothing here depends on it."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 def warnings(answer: Answer) -> list[str]:

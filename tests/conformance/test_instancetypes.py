@@ -1,12 +1,14 @@
 """Machines that name an instance type and a preference, with the controllers at work: revisions and instances."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import Api, Kind, connected
-from tests.server import Server, prepare
+from tests.conformance.databases import sqlite_only
+from tests.server import Server
+
+database_url = sqlite_only
 
 Object = dict[str, Any]
 GROUP = "instancetype.kubevirt.io"
@@ -20,13 +22,6 @@ SMALL: Object = {"cpu": {"guest": 2}, "memory": {"guest": "128Mi"}}
 NAMED: Object = {"name": "small", "kind": "VirtualMachineInstancetype"}
 
 pytestmark = pytest.mark.usefixtures("controllers")
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    prepare(tmp_path)
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def create(api: Api, kind: Kind, name: str, spec: Object) -> Object:

@@ -11,16 +11,12 @@ import pytest
 
 from tests.apiserver import debian
 from tests.conformance.api import CONFIG_MAP, Api
+from tests.conformance.databases import sqlite_only
 from tests.server import Server
 
+database_url = sqlite_only
 Kubectl = Callable[..., Awaitable[str]]
 PROGRAMS = ("kubectl", debian.PACKAGE)
-
-
-@pytest.fixture(params=["sqlite"])
-def database_url(tmp_path: Any) -> str:
-    """Where an empty database is; which one makes no difference to kubectl."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 @pytest.fixture(params=PROGRAMS, scope="session")

@@ -3,13 +3,15 @@
 import asyncio
 import os
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import SECONDS, Api, Kind
+from tests.conformance.databases import sqlite_only
 from tests.server import Server
+
+database_url = sqlite_only
 
 KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "virtplane")
 MACHINE = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "default")
@@ -17,12 +19,6 @@ GUEST = {"spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}}}
 NAME = "kubevirt"
 
 pytestmark = pytest.mark.usefixtures("controllers")
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def create(api: Api, kind: Kind, name: str, spec: dict[str, Any]) -> None:

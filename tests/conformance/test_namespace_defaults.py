@@ -1,24 +1,20 @@
 """What every namespace has, with the real server and the real controllers together."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.conformance.api import CONFIG_MAP, NAMESPACE, Api, Kind
+from tests.conformance.databases import sqlite_only
 from tests.server import Server
+
+database_url = sqlite_only
 
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
 AUTHORITY = "kube-root-ca.crt"
 EVERY = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane")
 
 pytestmark = pytest.mark.usefixtures("controllers")
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def test_each_namespace_has_an_identity_and_whom_to_trust(api: Api, server: Server) -> None:

@@ -9,6 +9,7 @@ import itertools
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, contextmanager
@@ -83,16 +84,16 @@ def away(request: pytest.FixtureRequest, cluster: Cluster) -> Outage:
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system with little room."""
-    path = tmp_path / "disk"
-    path.mkdir()
+def disk() -> Iterator[Path]:
+    """A file system with little room; not in pytest's directory, which it would keep from being removed after a kill."""
+    path = Path(tempfile.mkdtemp(prefix="virtplane-disk-"))
     options = f"size={DISK_BYTES},uid={os.geteuid()},mode=700"
     subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
     try:
         yield path
     finally:
         subprocess.run([*AS_ROOT, "umount", path], check=True)
+        path.rmdir()
 
 
 @contextmanager

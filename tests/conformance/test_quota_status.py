@@ -1,11 +1,12 @@
 """What quotas say is used, with the real server and the real controllers together."""
 
-from pathlib import Path
-
 import pytest
 
 from tests.conformance.api import CONFIG_MAP, Api, Kind, Object, connected
+from tests.conformance.databases import sqlite_only
 from tests.server import Server
+
+database_url = sqlite_only
 
 QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
@@ -15,12 +16,6 @@ KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SECRETS = {"count/secrets": "5", "secrets": "5"}
 
 pytestmark = pytest.mark.usefixtures("controllers")
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def limit(api: Api, **hard: str) -> None:

@@ -1,12 +1,14 @@
 """Reviews: who am I, what may I do; answered at once and kept nowhere."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.conformance.api import Answer, Api, Kind, Object, connected
+from tests.conformance.databases import sqlite_only
 from tests.server import NODE, Server
+
+database_url = sqlite_only
 
 ACCESS, IDENTITY = "authorization.k8s.io", "authentication.k8s.io"
 SELF = Kind("SelfSubjectAccessReview", ACCESS, "v1", "selfsubjectaccessreviews")
@@ -17,12 +19,6 @@ WHO = Kind("SelfSubjectReview", IDENTITY, "v1", "selfsubjectreviews")
 TOKEN = Kind("TokenReview", IDENTITY, "v1", "tokenreviews")
 AGENT = {"user": f"system:node:{NODE}", "groups": ["system:nodes", "system:authenticated"]}
 READS_A_NODE = {"resourceAttributes": {"verb": "get", "resource": "nodes", "name": NODE}}
-
-
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    """None of this is about storage."""
-    return f"sqlite:///{tmp_path}/log.db"
 
 
 async def ask(api: Api, kind: Kind, spec: Object | None = None, **metadata: Any) -> Answer:
