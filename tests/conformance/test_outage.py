@@ -85,7 +85,7 @@ def away(request: pytest.FixtureRequest, cluster: Cluster) -> Outage:
 
 @pytest.fixture
 def disk() -> Iterator[Path]:
-    """A file system with little room; not in pytest's directory, which it would keep from being removed after a kill."""
+    """A file system with little room; not in pytest's directory, which could not be removed after a kill."""
     path = Path(tempfile.mkdtemp(prefix="virtplane-disk-"))
     options = f"size={DISK_BYTES},uid={os.geteuid()},mode=700"
     subprocess.run([*AS_ROOT, "mount", "-t", "tmpfs", "-o", options, "tmpfs", path], check=True)
