@@ -5,6 +5,7 @@ Source: RFC 5280; Kubernetes' "PKI certificates and requirements" for subjects a
 
 import ipaddress
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -16,32 +17,41 @@ from certs.pair import Pair
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 LEAF_LIFETIME = timedelta(days=365)
-CLOCK_SKEW = timedelta(minutes=10)
+CLOCK_SKEW = timedelta(minutes=5)
 """Certificates are valid from a little before they are made: not all clocks agree."""
 
 
-def make_authority(common_name: str) -> Pair:
-    """Make a self-signed authority that may issue leaves and nothing else."""
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The time from which on a certificate is needed, and how long it is good for."""
+
+    begin: datetime
+    duration: timedelta
+
+
+def make_authority(common_name: str, life: Life | None = None) -> Pair:
+    """Make a self-signed authority that may issue leaves and nothing else; it begins now unless ``life`` says when."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = subject(common_name)
     usage = _key_usage(signs_certificates=True)
+    life = life or Life(datetime.now(UTC), AUTHORITY_LIFETIME)
     builder = (
-        _builder(name, name, key.public_key(), datetime.now(UTC) + AUTHORITY_LIFETIME)
+        _builder(name, name, key.public_key(), life.begin, life.begin + life.duration)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
     )
     return Pair(builder.sign(key, hashes.SHA256()), key)
 
 
-def issue_server(authority: Pair, common_name: str, names: Sequence[str]) -> Pair:
+def issue_server(authority: Pair, common_name: str, names: Sequence[str], life: Life | None = None) -> Pair:
     """Issue a serving certificate for DNS names and IP addresses."""
     alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
-    return _issue(authority, subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives)
+    return _issue(authority, subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives, life)
 
 
-def issue_client(authority: Pair, user: str, groups: Sequence[str] = ()) -> Pair:
+def issue_client(authority: Pair, user: str, groups: Sequence[str] = (), life: Life | None = None) -> Pair:
     """Issue a certificate that says to the API server: I am ``user`` and belong to ``groups``."""
-    return _issue(authority, subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None)
+    return _issue(authority, subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None, life)
 
 
 def subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
@@ -55,12 +65,14 @@ def _issue(
     name: x509.Name,
     usage: x509.ObjectIdentifier,
     alternatives: x509.SubjectAlternativeName | None,
+    life: Life | None,
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
+    life = life or Life(datetime.now(UTC), LEAF_LIFETIME)
     # Nobody trusts it for longer than its issuer.
-    end = min(datetime.now(UTC) + LEAF_LIFETIME, authority.certificate.not_valid_after_utc)
+    end = min(life.begin + life.duration, authority.certificate.not_valid_after_utc)
     builder = (
-        _builder(name, authority.certificate.subject, key.public_key(), end)
+        _builder(name, authority.certificate.subject, key.public_key(), life.begin, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -72,7 +84,7 @@ def _issue(
 
 
 def _builder(
-    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, end: datetime
+    name: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, begin: datetime, end: datetime
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -80,7 +92,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(datetime.now(UTC) - CLOCK_SKEW)
+        .not_valid_before(begin - CLOCK_SKEW)
         .not_valid_after(end)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )

@@ -40,11 +40,20 @@ class Pair:
     @classmethod
     def load(cls, directory: Path, name: str) -> Self:
         """Read what ``save`` wrote. Raises FileNotFoundError, ValueError for files that are no such pair."""
-        certificate = x509.load_pem_x509_certificate((directory / f"{name}.crt").read_bytes())
+        certificate, key = (directory / f"{name}.crt").read_bytes(), (directory / f"{name}.key").read_bytes()
+        return cls.parse(certificate, key)
+
+    @classmethod
+    def parse(cls, certificates: bytes, key: bytes) -> Self:
+        """Read PEM: the key, and of the certificates the one that it belongs to. Raises ValueError for no such pair."""
+        known = x509.load_pem_x509_certificates(certificates)
         try:
-            key = serialization.load_pem_private_key((directory / f"{name}.key").read_bytes(), password=None)
+            private = serialization.load_pem_private_key(key, password=None)
         except (TypeError, UnsupportedAlgorithm) as unusable:
-            raise ValueError(f"{directory / name}.key is encrypted or of an unknown kind") from unusable
-        if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-            raise ValueError(f"{directory / name}.key is not the key of {name}.crt")
-        return cls(certificate, key)
+            raise ValueError("the key is encrypted or of an unknown kind") from unusable
+        if not isinstance(private, ec.EllipticCurvePrivateKey):
+            raise ValueError("the key is not one of an elliptic curve")  # noqa: TRY004 - a matter of content
+        for each in known:
+            if each.public_key() == private.public_key():
+                return cls(each, private)
+        raise ValueError("the key is not that of the certificate")

@@ -8,12 +8,10 @@ from datetime import timedelta
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
+from kube.certificates import AUTHORITY_DURATION, RENEWED_BEFORE, SERVER_DURATION
 from kube.durations import DurationError, parse
 
 PATH = "spec.certificateRotateStrategy.selfSigned"
-_AUTHORITY, _SERVER = timedelta(hours=168), timedelta(hours=24)
-_RENEWED_BEFORE = 0.2
-"""What share of its life a certificate has left when it is renewed."""
 _OLD = ("caRotateInterval", "caOverlapInterval", "certRotateInterval")
 _DURATIONS = (*_OLD, "ca.duration", "ca.renewBefore", "server.duration", "server.renewBefore")
 
@@ -42,13 +40,13 @@ def _unreadable(said: Object) -> Iterator[FieldError]:
 
 
 def _unordered(said: Object) -> Iterator[FieldError]:
-    authority = _duration(said, ("caRotateInterval", "ca.duration"), _AUTHORITY)
-    server = _duration(said, ("certRotateInterval", "server.duration"), _SERVER)
-    overlap = _duration(said, ("caOverlapInterval", "ca.renewBefore"), authority * _RENEWED_BEFORE)
+    authority = _duration(said, ("caRotateInterval", "ca.duration"), AUTHORITY_DURATION)
+    server = _duration(said, ("certRotateInterval", "server.duration"), SERVER_DURATION)
+    overlap = _duration(said, ("caOverlapInterval", "ca.renewBefore"), authority * RENEWED_BEFORE)
     if overlap > authority:
         told = "must be at most the duration of the certificate"
         yield FieldError.invalid(f"{PATH}.ca.renewBefore", _text(overlap), told)
-    renewed = _duration(said, ("server.renewBefore",), server * _RENEWED_BEFORE)
+    renewed = _duration(said, ("server.renewBefore",), server * RENEWED_BEFORE)
     if renewed > server:
         told = "must be at most the duration of the certificate"
         yield FieldError.invalid(f"{PATH}.server.renewBefore", _text(renewed), told)

@@ -1,0 +1,95 @@
+"""What is known of one authority and all that it signs: as stored, as wanted, and as its consumers hold it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+
+from certs.authority import Life, issue_client, issue_server
+from certs.pair import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A leaf that somebody needs: for a server when there are ``names``, for a client otherwise."""
+
+    user: str
+    groups: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    """DNS names and addresses to serve under."""
+
+    def issue(self, authority: Pair, life: Life) -> Pair:
+        """Return a new leaf, signed by ``authority``."""
+        if self.names:
+            return issue_server(authority, self.user, self.names, life)
+        return issue_client(authority, self.user, self.groups, life)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A pair as it is stored, with the duration it was made for and, unless it is an authority, who signed it."""
+
+    pair: Pair
+    duration: timedelta | None = None
+    issuer: x509.Certificate | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A leaf that a consumer shows to its peers at this moment."""
+
+    leaf: str
+    """The leaf's fingerprint."""
+    issuer: x509.Certificate
+    until: datetime
+    """When it expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one consumer says it holds: the authorities it trusts, and the leaves it shows."""
+
+    trusted: frozenset[str]
+    shown: Mapping[str, Shown]
+
+    def counts(self, now: datetime) -> bool:
+        """Return False for a consumer that nobody would believe any more: it has lived too long with old leaves."""
+        return not self.shown or any(now < each.until for each in self.shown.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trust:
+    """All that is known of one authority; what is missing, broken or tampered with is not there."""
+
+    authority: Kept | None = None
+    bundle: tuple[x509.Certificate, ...] = ()
+    """What consumers shall trust."""
+    leaves: Mapping[str, Kept] = field(default_factory=dict)
+    wanted: Mapping[str, Request] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
+
+    def consumers(self, now: datetime) -> list[Report]:
+        """Return the reports of those who count."""
+        return [each for each in self.reports.values() if each.counts(now)]
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    """Return what tells a certificate from all others."""
+    return certificate.fingerprint(hashes.SHA256()).hex()[:32]
+
+
+def signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Return True when ``authority`` signed ``leaf``."""
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def issuer_of(leaf: x509.Certificate, known: Iterable[x509.Certificate]) -> x509.Certificate | None:
+    """Return who of ``known`` signed ``leaf``."""
+    return next((each for each in known if signed_by(leaf, each)), None)
