@@ -15,12 +15,15 @@ from aiohttp import web
 
 import openapi
 from apiserver.audit import AuditLog, Policy
+from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import MASTERS_GROUP, Authenticator
+from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.escalation import Escalation
+from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
 from apiserver.auth.roles import Roles
+from apiserver.auth.webtokens import Signer
 from apiserver.defaultroles import ensure_default_roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
@@ -42,6 +45,7 @@ from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import Key, NotFoundError
 from apiserver.storage.sql import SqlLog
 from certs.contexts import serving_context
+from certs.signing import load_signing_key
 from kube.nodes import LEASE_NAMESPACE, architecture
 
 log = structlog.get_logger()
@@ -62,6 +66,8 @@ class Options:
     certificate: Path
     key: Path
     client_ca: Path
+    token_key: Path
+    """The key that signs tokens of ServiceAccounts; on all replicas the same."""
     limit: int = LIMIT
     """How many requests may be under way at once."""
     audit_log: Path | None = None
@@ -89,7 +95,8 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         stored.read_from(cache)
         await stack.enter_async_context(Compactor(sql))
         health = Health({"storage": sql.check})
-        api = _api(served, stored, cache, authorizer)
+        tokens = AccountTokens(Signer(load_signing_key(options.token_key)), stored)
+        api = _api(served, stored, cache, authorizer, tokens)
         stack.callback(api.workers.close)
         await _ensure(api, configure=options.initial_configuration)
         audit = await stack.enter_async_context(_auditing(options))
@@ -111,13 +118,18 @@ def _authorization(stored: StoredObjects) -> tuple[Authorizer, Roles]:
     return Authorizer(bound_to, roles), roles
 
 
-def _api(served: Sequence[Resource], stored: StoredObjects, cache: WatchCache, authorizer: Authorizer) -> Api:
+def _api(
+    served: Sequence[Resource], stored: StoredObjects, cache: WatchCache, authorizer: Authorizer, tokens: AccountTokens
+) -> Api:
     return Api(
         resources={(resource.group, resource.plural): resource for resource in served},
-        actions={(action.group, action.whole_resource): action for action in actions(served, stored)},
+        actions={
+            (action.group, action.whole_resource): action
+            for action in actions(served, stored, _catalogue(), tokens.issue)
+        },
         store=cache,
         catalogue=_catalogue(),
-        authenticator=Authenticator(),
+        authenticator=Authenticator(tokens),
         authorizer=authorizer,
     )
 

@@ -10,10 +10,13 @@ from cryptography import x509
 from certs.authority import issue_client, issue_server, make_authority, subject
 from certs.pair import Pair
 from certs.rotation import Leaf, why_rotate
+from certs.signing import ensure_signing_key
 
 AUTHORITY = "ca"
 SERVER = "virtplane"
 """What the authority and the server are called in their certificates."""
+TOKENS = "service-accounts"
+"""What the key is called that signs tokens of ServiceAccounts; it has no certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ def ensure(directory: Path, server_names: Sequence[str], node_name: str) -> Pki:
     for name, (user, groups) in clients.items():
         if _is_due(directory, name, signer, subject(user, groups)):
             issue_client(signer, user, groups).save(directory, name)
+    ensure_signing_key(Pki(directory).key(TOKENS))
     return Pki(directory)
 
 

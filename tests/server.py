@@ -14,7 +14,7 @@ from typing import Any
 
 from apiserver.server import Options, run
 from apiserver.storage.migrate import migrate
-from certs.bootstrap import Pki, ensure
+from certs.bootstrap import TOKENS, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
 
 START_SECONDS = 20
@@ -82,6 +82,7 @@ async def running_server(directory: Path, *, migrated: bool = False, **how: Any)
         "certificate": server.pki.certificate("server"),
         "key": server.pki.key("server"),
         "client_ca": server.pki.authority,
+        "token_key": server.pki.key(TOKENS),
     }
     options = Options(**{**usual, **how})
     if "database_url" in how and not migrated:

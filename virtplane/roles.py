@@ -29,6 +29,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
     """Run the API server, after preparing all it needs."""
     from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
     from apiserver.server import Options, run  # noqa: PLC0415
+    from certs.bootstrap import TOKENS  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
 
     pki = await prepare(settings)
@@ -39,6 +40,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         certificate=pki.certificate("server"),
         key=pki.key("server"),
         client_ca=pki.authority,
+        token_key=pki.key(TOKENS),
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
         initial_configuration=settings.initial_configuration == "on",

@@ -20,6 +20,8 @@ class RequestInfo:
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+    below: str = ""
+    """What follows the subresource in the path, which is for the subresource to understand."""
     selected_name: str = ""
     """The one name that a list, a watch or a deletion of many is limited to by a field selector."""
     field_selector: str = ""

@@ -7,7 +7,7 @@ role adds to it; nor does one let the anonymous do more than see health and vers
 from collections.abc import Callable
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import ANONYMOUS, AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.auth.identities import ANONYMOUS, AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
 from apiserver.auth.policy import BASIC_RULES
 from apiserver.auth.roles import Roles
 from apiserver.auth.rules import EVERYTHING, Rule

@@ -7,8 +7,8 @@ roles, and ``bind`` on what is bound, allow it all the same.
 from collections.abc import Iterable
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import MASTERS_GROUP
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.roles import GROUP, Roles, role_key
 from apiserver.auth.rules import EVERYTHING, Rule, not_covered
 from apiserver.machinery import errors

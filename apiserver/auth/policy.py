@@ -6,7 +6,7 @@ served here, and KubeVirt's ``pkg/virt-operator/resource/generate/rbac`` for its
 
 from collections.abc import Iterable
 
-from apiserver.auth.authentication import AUTHENTICATED, MASTERS_GROUP
+from apiserver.auth.identities import AUTHENTICATED, MASTERS_GROUP
 from apiserver.auth.roles import GROUP
 from apiserver.auth.rules import Rule
 from apiserver.machinery.resource import Object

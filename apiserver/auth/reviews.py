@@ -4,19 +4,21 @@ Source: ``k8s.io/kubernetes/pkg/registry/authorization`` and ``authentication``.
 """
 
 from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Object
 
 
-def status_of(review: Object, caller: Caller, authorizer: Authorizer) -> Object:
+def status_of(review: Object, caller: Caller, authenticator: Authenticator, authorizer: Authorizer) -> Object:
     """Return the status of a checked review that ``caller`` sends. Raises 400 for one that asks nothing."""
     spec = review.get("spec", {})
     match review["kind"]:
         case "SelfSubjectReview":
-            return {"userInfo": {"username": caller.name, "groups": sorted(caller.groups)}}
+            return {"userInfo": user_info(caller)}
         case "TokenReview":
-            return _of_token(spec)
+            return _of_token(spec, authenticator)
         case "SelfSubjectRulesReview":
             return _of_rules(spec, caller, authorizer)
         case "SelfSubjectAccessReview":
@@ -58,7 +60,21 @@ def _of_rules(spec: Object, caller: Caller, authorizer: Authorizer) -> Object:
     return status
 
 
-def _of_token(spec: Object) -> Object:
+def user_info(caller: Caller) -> Object:
+    """Return what is known of a caller, as ``authentication.k8s.io`` writes it."""
+    found: Object = {"username": caller.name, "groups": sorted(caller.groups)}
+    if caller.uid:
+        found["uid"] = caller.uid
+    if caller.extra:
+        found["extra"] = {key: list(values) for key, values in caller.extra}
+    return found
+
+
+def _of_token(spec: Object, authenticator: Authenticator) -> Object:
     if not spec.get("token"):
         raise errors.bad_request("token is required for TokenReview in authentication")
-    return {"authenticated": False, "user": {}, "error": "this server knows callers by certificates and no tokens"}
+    try:
+        found = authenticator.owner(spec["token"], spec.get("audiences") or ())
+    except TokenError:
+        return {"authenticated": False, "user": {}, "error": "the token is not valid"}
+    return {"authenticated": True, "user": user_info(found.caller), "audiences": list(found.audiences)}

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 
 from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.identities import account_name
 from apiserver.auth.rules import Rule
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller, Object, Stored
@@ -20,9 +21,6 @@ log = structlog.get_logger(__name__)
 GROUP = "rbac.authorization.k8s.io"
 ROLES, CLUSTER_ROLES = f"roles.{GROUP}", f"clusterroles.{GROUP}"
 BINDINGS, CLUSTER_BINDINGS = f"rolebindings.{GROUP}", f"clusterrolebindings.{GROUP}"
-ACCOUNT_PREFIX = "system:serviceaccount:"
-"""How the names of ServiceAccounts begin as users; namespace and name follow, parted by a colon."""
-
 Subject = tuple[str, str]
 """``User`` or ``Group``, and the name."""
 RoleKey = tuple[str, str]
@@ -102,7 +100,7 @@ def role_key(binding: Object) -> RoleKey:
 
 def _subject(subject: Object, namespace: str) -> Subject:
     if subject["kind"] == "ServiceAccount":
-        return "User", f"{ACCOUNT_PREFIX}{subject.get('namespace') or namespace}:{subject['name']}"
+        return "User", account_name(subject.get("namespace") or namespace, subject["name"])
     return subject["kind"], subject["name"]
 
 

@@ -25,4 +25,4 @@ async def serve(request: web.Request, api: Api, action: Action, info: RequestInf
     options = request_options(request)
     body = await bodies.read_object(request, options) if action.takes else None
     answer = await acting.act(action, api.store, info.namespace, info.name, body, options)
-    return answers.acted(answer, options.warnings)
+    return answers.acted(answer, options.warnings, status=201 if action.verb == "create" else 200)

@@ -27,6 +27,11 @@ def json(body: Any, *, status: int = 200, headers: dict[str, str] | None = None)
     return raw(orjson.dumps(body), status=status, headers=headers)
 
 
+def document(body: Any, content_type: str) -> web.Response:
+    """Answer with a JSON value that has a media type of its own."""
+    return web.Response(body=orjson.dumps(body), content_type=content_type)
+
+
 def raw(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Answer with bytes that are JSON already."""
     return web.Response(body=body, status=status, content_type=JSON, headers=headers)
@@ -51,9 +56,9 @@ def unstored(resource: Resource, version: str, obj: Object, warnings: Sequence[s
     return _warned(json(obj, status=201), resource, version, warnings)
 
 
-def acted(obj: Object, warnings: Sequence[str]) -> web.Response:
+def acted(obj: Object, warnings: Sequence[str], *, status: int = 200) -> web.Response:
     """Answer with what came of an action."""
-    return _with_warnings(json(obj), warnings)
+    return _with_warnings(json(obj, status=status), warnings)
 
 
 def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:

@@ -33,7 +33,7 @@ class Api:
     def action(self, info: RequestInfo) -> Action | None:
         """Return the action a request names, in a version that is served, or None."""
         action = self.actions.get((info.group, info.whole_resource))
-        if action is None or info.version not in action.versions or not info.namespace:
+        if info.below or action is None or info.version not in action.versions or not info.namespace:
             return None
         return action if bool(info.name) == bool(action.subresource) else None
 
@@ -42,7 +42,7 @@ class Api:
         resource = self.resources.get((info.group, info.resource))
         if resource is None or all(version.name != info.version for version in resource.versions):
             raise errors.no_such_path()
-        if info.namespace and not resource.namespaced:
+        if info.below or (info.namespace and not resource.namespaced):
             raise errors.no_such_path()
         if info.subresource and info.subresource not in resource.subresources:
             raise errors.no_such_path()
@@ -54,3 +54,6 @@ class Api:
 API = web.AppKey("api", Api)
 INFO = web.RequestKey("info", RequestInfo)
 CALLER = web.RequestKey("caller", Caller)
+"""Who it is done as."""
+SENDER = web.RequestKey("sender", Caller)
+"""Who has sent it, and acts as the caller."""

@@ -7,14 +7,15 @@ import asyncio
 import time
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 
 from apiserver.audit import AuditLog
-from apiserver.auth.authentication import ANONYMOUS
 from apiserver.auth.authorization import ALWAYS_ALLOWED, forbidden
+from apiserver.auth.identities import ANONYMOUS
+from apiserver.auth.impersonation import impersonated
 from apiserver.http import answers, verbs, watches
-from apiserver.http.api import API, CALLER, INFO, Api
+from apiserver.http.api import API, CALLER, INFO, SENDER, Api
 from apiserver.http.auditing import AUDIT_ID_HEADER, auditor, identify
 from apiserver.http.content import finished
 from apiserver.http.discovery import Discovery
@@ -43,6 +44,7 @@ class Dispatcher:
         actions = list(api.actions.values())
         self._discovery = Discovery(resources, actions)
         self._openapi = OpenApi(resources, actions, api.catalogue, version["gitVersion"])
+        self._issuer = api.authenticator.tokens
         self._health = health
         self._version = version
 
@@ -64,6 +66,10 @@ class Dispatcher:
                 return self._openapi.v3_root()
             case ["openapi", "v3", *root]:
                 return self._openapi.v3(request, "/".join(root))
+            case [".well-known", "openid-configuration"] if self._issuer:
+                return answers.json(self._issuer.configuration(f"https://{request.host}/openid/v1/jwks"))
+            case ["openid", "v1", "jwks"] if self._issuer:
+                return answers.document(self._issuer.signer.key_set(), "application/jwk-set+json")
             case ["version"]:
                 return answers.json(self._version)
             case ["healthz" | "livez" | "readyz" as endpoint, *check]:
@@ -117,8 +123,11 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     api = request.app[API]
     info = parse(request.method, request.path, request.query)
     transport = request.transport
-    caller = api.authenticator.caller(transport.get_extra_info("ssl_object") if transport else None)
-    request[INFO], request[CALLER] = info, caller
+    request[INFO], request[SENDER], request[CALLER] = info, ANONYMOUS, ANONYMOUS
+    connection = transport.get_extra_info("ssl_object") if transport else None
+    sender = api.authenticator.caller(connection, request.headers.get(hdrs.AUTHORIZATION, ""))
+    request[SENDER] = request[CALLER] = sender
+    caller = request[CALLER] = impersonated(sender, request.headers.items(), api.authorizer)
     if not api.authorizer.allowed(caller, info):
         if caller == ANONYMOUS:
             raise errors.unauthorized()

@@ -14,8 +14,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http.api import CALLER, INFO
-from apiserver.machinery.resource import Caller
+from apiserver.auth.reviews import user_info
+from apiserver.http.api import CALLER, INFO, SENDER
 from kube.timestamps import to_micro_time, utc_now
 
 AUDIT_ID_HEADER = "Audit-ID"
@@ -49,7 +49,7 @@ def auditor(audit: AuditLog) -> Middleware:
 async def _event(
     request: web.Request, response: web.StreamResponse, level: Level, received: datetime
 ) -> dict[str, Any]:
-    caller: Caller = request[CALLER]
+    caller, sender = request[CALLER], request[SENDER]
     asked: RequestInfo = request[INFO]
     event = {
         "kind": "Event",
@@ -59,7 +59,8 @@ async def _event(
         "stage": "ResponseComplete",
         "requestURI": request.path_qs,
         "verb": asked.verb,
-        "user": {"username": caller.name, "groups": sorted(caller.groups)},
+        "user": user_info(sender),
+        **({"impersonatedUser": user_info(caller)} if caller is not sender else {}),
         "sourceIPs": [request.remote] if request.remote else [],
         "userAgent": request.headers.get("User-Agent", ""),
         **({"objectRef": _reference(asked)} if asked.is_resource else {}),

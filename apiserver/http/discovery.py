@@ -126,10 +126,10 @@ class Discovery:
                     "versions": [
                         {
                             "version": name,
-                            "resources": [
-                                *(_aggregated_entry(resource, name) for resource in resources),
-                                *discovery_actions.aggregated_entries(self._actions.get((group, name), ())),
-                            ],
+                            "resources": discovery_actions.with_actions(
+                                (_aggregated_entry(resource, name) for resource in resources),
+                                self._actions.get((group, name), ()),
+                            ),
                             "freshness": "Current",
                         }
                         for name, resources in self._groups[group].items()

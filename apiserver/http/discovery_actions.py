@@ -14,12 +14,17 @@ _NO_KIND = {"group": "", "version": "", "kind": ""}
 
 def legacy_entry(action: Action) -> dict[str, Any]:
     """Return the ``APIResource`` of an action."""
-    return {"name": action.whole_resource, "singularName": "", "namespaced": True, "kind": "", "verbs": []}
+    entry = {"name": action.whole_resource, "singularName": "", "namespaced": True, "kind": "", "verbs": []}
+    return {**entry, **_kind(action), "verbs": [action.verb]} if action.announced else entry
 
 
-def aggregated_entries(actions: Iterable[Action]) -> list[dict[str, Any]]:
-    """Return an ``APIResourceDiscovery`` for each plural, with what can be done with its objects."""
-    entries: dict[str, dict[str, Any]] = {}
+def _kind(action: Action) -> dict[str, str]:
+    return {"group": action.returns.group, "version": action.returns.hub.name, "kind": action.returns.kind}
+
+
+def with_actions(served: Iterable[dict[str, Any]], actions: Iterable[Action]) -> list[dict[str, Any]]:
+    """Return the ``APIResourceDiscovery`` of each plural that is ``served`` or has actions, with these."""
+    entries = {entry["resource"]: entry for entry in served}
     for action in actions:
         entry = entries.setdefault(
             action.resource,
@@ -32,6 +37,8 @@ def aggregated_entries(actions: Iterable[Action]) -> list[dict[str, Any]]:
             },
         )
         if action.subresource:
-            named = {"subresource": action.subresource, "responseKind": _NO_KIND, "verbs": []}
+            named: dict[str, Any] = {"subresource": action.subresource, "responseKind": _NO_KIND, "verbs": []}
+            if action.announced:
+                named |= {"responseKind": _kind(action), "verbs": [action.verb]}
             entry.setdefault("subresources", []).append(named)
     return list(entries.values())

@@ -48,7 +48,7 @@ class OpenApi:
         """The actions of each group-version, by its path."""
         for action in actions:
             for version in action.versions:
-                root = f"apis/{action.group}/{version}"
+                root = f"apis/{action.group}/{version}" if action.group else f"api/{version}"
                 self._served.setdefault(root, [])
                 self._actions.setdefault(root, []).append(action)
         self._documents: dict[str, tuple[bytes, str]] = {}

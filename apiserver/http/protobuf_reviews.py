@@ -6,7 +6,7 @@ Field numbers and optionality are those of ``generated.proto`` in k8s.io/api. St
 from collections.abc import Mapping
 
 from apiserver.http.protobuf_messages import METADATA
-from apiserver.http.protobuf_wire import Fields, Read, each, mapping, nested, raw, read_fields, string, text
+from apiserver.http.protobuf_wire import Fields, Read, count, each, mapping, nested, raw, read_fields, string, text
 
 _RESOURCE: Fields = {
     1: ("namespace", text),
@@ -42,6 +42,18 @@ REVIEWS: Mapping[str, Fields] = {
     "SelfSubjectReview": {1: ("metadata", METADATA)},
     "SelfSubjectRulesReview": _review(nested({1: ("namespace", text)})),
     "SubjectAccessReview": _review(nested(_ACCESS)),
+    "TokenRequest": _review(
+        nested(
+            {
+                1: ("audiences", each(string)),
+                3: (
+                    "boundObjectRef",
+                    nested({1: ("kind", text), 2: ("apiVersion", text), 3: ("name", text), 4: ("uid", text)}),
+                ),
+                4: ("expirationSeconds", count),
+            }
+        )
+    ),
     "TokenReview": _review(nested({1: ("token", text), 2: ("audiences", each(string))})),
 }
 """By kind."""

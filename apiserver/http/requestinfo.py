@@ -39,8 +39,6 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in ("status", "finalize"):
         namespace, rest = rest[1], rest[2:]
     resource, name, subresource = (*rest, "", "")[:3]
-    if len(rest) > 3:
-        return RequestInfo(verb=method.lower(), path=path)
     verb = "watch" if watches else _verb(method, name, query)
     return RequestInfo(
         verb=verb,
@@ -51,6 +49,7 @@ def parse(method: str, path: str, query: Mapping[str, str]) -> RequestInfo:
         subresource=subresource,
         namespace=namespace,
         name=name,
+        below="/".join(rest[3:]),
         selected_name=_selected_name(query) if verb in _OF_MANY else "",
         field_selector=query.get("fieldSelector", ""),
     )

@@ -19,7 +19,7 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
     options = request_options(request)
     review = await bodies.read_object(request, options)
     checked = admission.check_transient(resource, review, options, info.namespace)
-    status = status_of(checked, request[CALLER], api.authorizer)
+    status = status_of(checked, request[CALLER], api.authenticator, api.authorizer)
     return answers.unstored(resource, info.version, {**checked, "status": status}, options.warnings)
 
 

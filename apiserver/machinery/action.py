@@ -45,6 +45,8 @@ class Action:
     returns: Resource
     """The kind that is answered with: in the version of what was sent, where that is the same kind, or else the hub."""
     handler: Handler
+    announced: bool = False
+    """True when discovery tells its verb and the kind that it takes, as of Kubernetes' own; of others only the name."""
 
     @property
     def whole_resource(self) -> str:

@@ -35,6 +35,10 @@ class Caller:
     groups: frozenset[str] = frozenset()
     system: bool = False
     """True for Virtplane's own controllers and node agents, which may write what users may not."""
+    uid: str = ""
+    """Tells the caller from others who have had the name; empty where nobody says."""
+    extra: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """What else is known: keys, each with its values."""
 
     @property
     def node(self) -> str | None:

@@ -26,6 +26,7 @@ from apiserver.resources import (
     secret,
     serviceaccount,
     storageclass,
+    tokenrequest,
     virtualmachineclone,
     virtualmachineexport,
     virtualmachineinstancemigration,
@@ -114,7 +115,15 @@ def resources(
     return (*plain, *granting, *(define(catalogue, cluster) for define in _CONFIGURED))
 
 
-def actions(served: Iterable[Resource], stored: Stored) -> tuple[Action, ...]:
-    """Return what can be done with objects of the ``served`` kinds beyond reading and writing them."""
+def actions(
+    served: Iterable[Resource], stored: Stored, catalogue: Catalogue, issue: tokenrequest.Issue
+) -> tuple[Action, ...]:
+    """Return what can be done with objects of the ``served`` kinds beyond reading and writing them.
+
+    ``issue`` makes tokens of ServiceAccounts.
+    """
     kinds = {(each.group, each.plural): each for each in served}
-    return virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored))
+    return (
+        tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),
+        *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)),
+    )

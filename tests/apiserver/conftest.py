@@ -30,6 +30,12 @@ def kubectl_as(server: Server) -> Callable[..., Kubectl]:
 
 
 @pytest.fixture
+def kubectl_with() -> Callable[..., Kubectl]:
+    """Gives a kubectl with a kubeconfig of one's own."""
+    return lambda kubeconfig, program="kubectl": _kubectl(kubeconfig, program)
+
+
+@pytest.fixture
 def kubectl(kubectl_as: Callable[..., Kubectl]) -> Kubectl:
     """Runs kubectl as the administrator."""
     return kubectl_as("admin")

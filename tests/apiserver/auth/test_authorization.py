@@ -3,8 +3,9 @@
 import pytest
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import ANONYMOUS, from_subject
+from apiserver.auth.authentication import from_subject
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.roles import Roles
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller

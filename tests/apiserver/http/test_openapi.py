@@ -147,7 +147,7 @@ def published() -> OpenApi:
     """The documents of all that is served."""
     catalogue, stored = Catalogue.load(openapi.DIRECTORY), Remembered()
     served = resources(catalogue, stored)
-    return OpenApi(served, actions(served, stored), catalogue, "v1")
+    return OpenApi(served, actions(served, stored, catalogue, lambda *_: ("", 0)), catalogue, "v1")
 
 
 def everything() -> dict[str, Any]:

@@ -41,6 +41,13 @@ CASES = [
         {},
         ("update", "subresources.kubevirt.io", "expand-vm-spec", "", "a", ""),
     ),
+    (
+        "GET",
+        "/apis/subresources.kubevirt.io/v1/namespaces/a/virtualmachineinstances/b/portforward/22/tcp",
+        {},
+        ("get", "subresources.kubevirt.io", "virtualmachineinstances", "portforward", "a", "b"),
+    ),
+    ("GET", "/api/v1/namespaces/a/secrets/b/c/d", {}, ("get", "", "secrets", "c", "a", "b")),
 ]
 
 

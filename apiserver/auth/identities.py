@@ -1,0 +1,42 @@
+"""Callers by their names and groups, however they have shown who they are."""
+
+from collections.abc import Iterable
+
+from apiserver.machinery.resource import NODES_GROUP, Caller
+
+CONTROLLERS_GROUP = "system:virtplane:controllers"
+MASTERS_GROUP = "system:masters"
+AUTHENTICATED = "system:authenticated"
+"""The group of everybody who is known."""
+UNAUTHENTICATED = "system:unauthenticated"
+ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
+ACCOUNT_PREFIX = "system:serviceaccount:"
+"""How the names of ServiceAccounts begin as users; namespace and name follow, parted by a colon."""
+_ACCOUNTS_GROUP = "system:serviceaccounts"
+
+Extra = tuple[tuple[str, tuple[str, ...]], ...]
+"""What else is known of a caller: keys, each with its values."""
+
+
+def known(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) -> Caller:
+    """Return a caller whose name and groups are beyond doubt."""
+    all_groups = frozenset(groups) | {AUTHENTICATED}
+    system = not all_groups.isdisjoint({CONTROLLERS_GROUP, NODES_GROUP})
+    return Caller(name, all_groups, system, uid, extra)
+
+
+def account_name(namespace: str, name: str) -> str:
+    """Return what a ServiceAccount is called as a user."""
+    return f"{ACCOUNT_PREFIX}{namespace}:{name}"
+
+
+def account_caller(namespace: str, name: str, *, uid: str = "", extra: Extra = ()) -> Caller:
+    """Return a ServiceAccount as a caller, with the groups that all of its namespace, and all of them, are in."""
+    groups = {_ACCOUNTS_GROUP, f"{_ACCOUNTS_GROUP}:{namespace}"}
+    return known(account_name(namespace, name), groups, uid=uid, extra=extra)
+
+
+def account_of(name: str) -> tuple[str, str] | None:
+    """Return the namespace and name of the ServiceAccount that a user is, or None."""
+    namespace, colon, account = name.removeprefix(ACCOUNT_PREFIX).partition(":")
+    return (namespace, account) if colon and account and name.startswith(ACCOUNT_PREFIX) else None
