@@ -53,7 +53,7 @@ def expand_fully(machine: Object, cluster: Cluster) -> tuple[Object, tuple[Field
 
     Unlike :func:`expand` it fills in all that an instance would be filled in with.
     """
-    if not any(which in machine["spec"] for which in (INSTANCETYPE, PREFERENCE)):
+    if not _names_any(machine):
         return machine, ()
     expanded = clone(machine)
     spec = expanded["spec"]["template"]["spec"]
@@ -66,6 +66,10 @@ def expand_fully(machine: Object, cluster: Cluster) -> tuple[Object, tuple[Field
     for which in (INSTANCETYPE, PREFERENCE):
         expanded.get("status", {}).pop(f"{which}Ref", None)
     return expanded, (*expansion.missing, *expansion.errors)
+
+
+def _names_any(machine: Object) -> bool:
+    return INSTANCETYPE in machine["spec"] or PREFERENCE in machine["spec"]
 
 
 def _chosen(machine: Object, which: str, cluster: Cluster, missing: list[FieldError]) -> Object | None:
