@@ -23,6 +23,7 @@ from apiserver.auth.escalation import Escalation
 from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
 from apiserver.auth.roles import Roles
+from apiserver.auth.signers import Signers
 from apiserver.auth.webtokens import Signer
 from apiserver.defaultroles import ensure_default_roles
 from apiserver.http.api import Api
@@ -89,7 +90,13 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         stored = StoredObjects()
         authorizer, roles = _authorization(stored)
         check = Escalation(authorizer, roles).check
-        served = resources(_catalogue(), stored, data_volumes=options.data_volumes, check_grants=check)
+        served = resources(
+            _catalogue(),
+            stored,
+            data_volumes=options.data_volumes,
+            check_grants=check,
+            may_use_signer=Signers(authorizer).may_use,
+        )
         sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(served)))
         cache = await stack.enter_async_context(WatchCache(sql))
         stored.read_from(cache)

@@ -1,16 +1,17 @@
-"""What typed Go clients send of nodes, of leases, of events and of old states.
+"""What typed Go clients send of nodes, of leases, of events, of old states and of requests for certificates.
 
 Field numbers and optionality are those of ``generated.proto`` in k8s.io/api; a node lacks what its schema lacks.
 """
 
 from collections.abc import Mapping
 
-from apiserver.http.protobuf_messages import AMOUNTS, METADATA, OBJECT_REFERENCE
+from apiserver.http.protobuf_messages import AMOUNTS, EXTRA, METADATA, OBJECT_REFERENCE
 from apiserver.http.protobuf_wire import (
     Fields,
     anything,
     count,
     each,
+    encoded,
     micro_moment,
     moment,
     nested,
@@ -114,11 +115,39 @@ _EVENT: Fields = {
     14: ("deprecatedLastTimestamp", moment),
     15: ("deprecatedCount", number),
 }
+_SIGNING_CONDITION: Fields = {
+    1: ("type", string),
+    2: ("reason", text),
+    3: ("message", text),
+    4: ("lastUpdateTime", moment),
+    5: ("lastTransitionTime", moment),
+    6: ("status", string),
+}
+_SIGNING_REQUEST: Fields = {
+    1: ("metadata", METADATA),
+    2: (
+        "spec",
+        nested(
+            {
+                1: ("request", encoded),
+                2: ("username", text),
+                3: ("uid", text),
+                4: ("groups", each(string)),
+                5: ("usages", each(string)),
+                6: ("extra", EXTRA),
+                7: ("signerName", string),
+                8: ("expirationSeconds", count),
+            }
+        ),
+    ),
+    3: ("status", nested({1: ("conditions", each(nested(_SIGNING_CONDITION))), 2: ("certificate", encoded)})),
+}
 CLUSTERS: Mapping[str, Fields] = {
     "Node": _NODE,
     "Lease": {1: ("metadata", METADATA), 2: ("spec", nested(_LEASE_SPEC))},
     "Event": _CORE_EVENT,
     "Event.events.k8s.io": _EVENT,
+    "CertificateSigningRequest": _SIGNING_REQUEST,
     "ControllerRevision": {1: ("metadata", METADATA), 2: ("data", anything), 3: ("revision", count)},
 }
 """By kind, or by ``kind.group`` where the name is not enough."""

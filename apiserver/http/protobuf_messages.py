@@ -46,6 +46,8 @@ METADATA: Read = nested(
 )
 AMOUNTS = mapping(lambda values: read_fields({1: ("string", string)}, raw(values)).get("string", "0"))
 """Quantities, each a message of one text."""
+EXTRA = mapping(lambda values: read_fields({1: ("items", each(string))}, raw(values)).get("items", []))
+"""What else is known of a user."""
 OBJECT_REFERENCE: Fields = {
     1: ("kind", text),
     2: ("namespace", text),

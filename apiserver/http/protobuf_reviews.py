@@ -5,8 +5,8 @@ Field numbers and optionality are those of ``generated.proto`` in k8s.io/api. St
 
 from collections.abc import Mapping
 
-from apiserver.http.protobuf_messages import METADATA
-from apiserver.http.protobuf_wire import Fields, Read, count, each, mapping, nested, raw, read_fields, string, text
+from apiserver.http.protobuf_messages import EXTRA, METADATA
+from apiserver.http.protobuf_wire import Fields, Read, count, each, nested, string, text
 
 _RESOURCE: Fields = {
     1: ("namespace", text),
@@ -22,12 +22,11 @@ _SELF_ACCESS: Fields = {
     1: ("resourceAttributes", nested(_RESOURCE)),
     2: ("nonResourceAttributes", nested({1: ("path", text), 2: ("verb", text)})),
 }
-_EXTRA = mapping(lambda values: read_fields({1: ("items", each(string))}, raw(values)).get("items", []))
 _ACCESS: Fields = {
     **_SELF_ACCESS,
     3: ("user", text),
     4: ("groups", each(string)),
-    5: ("extra", _EXTRA),
+    5: ("extra", EXTRA),
     6: ("uid", text),
 }
 

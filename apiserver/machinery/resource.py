@@ -129,6 +129,9 @@ class Strategy:
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
         """Adjust an update of the status subresource; the registry has already put back the old spec."""
 
+    def prepare_for_approval(self, new: Object, old: Object, caller: Caller) -> None:
+        """Adjust an update of the subresource ``approval``; ``new`` is ``old`` but for its metadata and status."""
+
     def refuses_delete(self, obj: Object) -> str | None:
         """Return why this object may never be deleted, or None."""
         return None
@@ -155,6 +158,14 @@ class Strategy:
     def validate_status_update(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
         """Yield everything wrong with an update of the status subresource of a custom kind (``Resource.custom``)."""
         return ()
+
+    def validate_approval(self, new: Object, old: Object, caller: Caller) -> Iterable[FieldError]:
+        """Yield everything wrong with an update of the subresource ``approval``."""
+        return ()
+
+    def refuses_subresource(self, subresource: str, new: Object, old: Object, caller: Caller) -> str | None:
+        """Return why this caller may not write that to a subresource, beyond what roles say of it (403), or None."""
+        return None
 
     def refuses_write(self, new: Object, old: Object | None) -> str | None:
         """Return why the rest of the cluster does not allow what is right in itself (403), or None.
@@ -214,6 +225,8 @@ class Resource:
     """False when a whole collection cannot be deleted in one request."""
     finalizable: bool = False
     """True when ``spec.finalizers`` holds the object and the subresource ``finalize`` changes it."""
+    approvable: bool = False
+    """True when the subresource ``approval`` changes the conditions of the status, by which objects are decided on."""
     scale: "Scale | None" = None
     """How many replicas there are and shall be, as the subresource ``scale`` tells and changes it; None without."""
     transient: bool = False
@@ -236,7 +249,8 @@ class Resource:
     @property
     def subresources(self) -> dict[str, tuple[str, ...]]:
         """What can be done with each subresource."""
-        found: dict[str, tuple[str, ...]] = {"status": STATUS_VERBS} if self.has_status else {}
+        found: dict[str, tuple[str, ...]] = {"approval": STATUS_VERBS} if self.approvable else {}
+        found |= {"status": STATUS_VERBS} if self.has_status else {}
         found |= {"finalize": ("update",)} if self.finalizable else {}
         return found | ({"scale": STATUS_VERBS} if self.scale else {})
 

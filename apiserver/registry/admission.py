@@ -129,7 +129,7 @@ def prepare_new(resource: Resource, hub: Object, options: WriteOptions) -> None:
     resource.strategy.prepare_for_create(hub, options.caller)
     found = resource.strategy.validate(hub, options.caller)
     _judge(resource, hub, [*validate_metadata(metadata, resource.names), *found], options)
-    _require_allowed(resource, hub, None)
+    _refuse_write(resource, hub, resource.strategy.refuses_write(hub, None))
     if resource.unattended:
         options.warnings.append(f"nothing acts on a {resource.kind} yet: it is checked and kept, and that is all")
 
@@ -143,8 +143,12 @@ def judge_change(
     """
     metadata = validate_metadata_update(hub["metadata"], old["metadata"], resource.names)
     _judge(resource, hub, [*metadata, *found], options)
-    if options.subresource not in ("status", "finalize"):
-        _require_allowed(resource, hub, old)
+    if options.subresource in ("approval", "status", "finalize"):
+        _refuse_write(
+            resource, hub, resource.strategy.refuses_subresource(options.subresource, hub, old, options.caller)
+        )
+    else:
+        _refuse_write(resource, hub, resource.strategy.refuses_write(hub, old))
 
 
 def _judge(resource: Resource, hub: Object, found: list[FieldError], options: WriteOptions) -> None:
@@ -152,8 +156,8 @@ def _judge(resource: Resource, hub: Object, found: list[FieldError], options: Wr
     options.warnings.extend(resource.strategy.warnings(hub))
 
 
-def _require_allowed(resource: Resource, hub: Object, old: Object | None) -> None:
-    if why := resource.strategy.refuses_write(hub, old):
+def _refuse_write(resource: Resource, hub: Object, why: str | None) -> None:
+    if why:
         raise errors.forbidden_object(resource.group, resource.plural, hub["metadata"]["name"], why)
 
 

@@ -212,7 +212,7 @@ def _writer(resource: Resource, options: WriteOptions) -> Writer:
 
 
 def _manager(resource: Resource, options: WriteOptions) -> FieldManager:
-    of_status = options.subresource == "status"
+    of_status = options.subresource in ("approval", "status")
     put_back = "spec" if of_status else "status"
     return FieldManager(
         versions=_Versions(resource),

@@ -24,7 +24,7 @@ class WriteOptions:
     version: str
     """The served version in which the object comes and goes."""
     subresource: str = ""
-    """Empty, ``status``, ``finalize`` or ``scale``."""
+    """Empty, ``approval``, ``status``, ``finalize`` or ``scale``."""
     manager: str = "unknown"
     """Whose fields the written ones become (``fieldManager``, or what the User-Agent says)."""
     force: bool = False

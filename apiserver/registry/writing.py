@@ -285,6 +285,8 @@ def _merged(resource: Resource, proposal: _Proposal, current: Record, options: W
     _keep_identity(resource, hub, old)
     if options.subresource == "status":
         return _with_new_status(resource, hub, old, managed, options)
+    if options.subresource == "approval":
+        return _decided(resource, hub, old, managed, options)
     managedfields.put(hub, managed)
     if resource.has_status:
         hub.pop("status", None)
@@ -313,6 +315,18 @@ def _with_new_status(
     resource.strategy.prepare_for_status_update(hub, old, options.caller)
     judge = resource.strategy.validate_status_update if resource.custom else resource.strategy.validate_update
     found = judge(hub, old, options.caller)
+    admission.judge_change(resource, hub, old, found, options)
+    return hub
+
+
+def _decided(
+    resource: Resource, asked: Object, old: Object, managed: managedfields.Entries, options: WriteOptions
+) -> Object:
+    """Return the old object with the metadata and as much of the status as approval changes."""
+    hub = {**clone(old), "metadata": asked["metadata"], "status": asked.get("status", {})}
+    managedfields.put(hub, managed)
+    resource.strategy.prepare_for_approval(hub, old, options.caller)
+    found = resource.strategy.validate_approval(hub, old, options.caller)
     admission.judge_change(resource, hub, old, found, options)
     return hub
 

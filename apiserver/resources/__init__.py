@@ -37,6 +37,8 @@ from apiserver.resources import (
     virtualmachinesnapshot,
     virtualmachinesnapshotcontent,
 )
+from apiserver.resources.certificatesigningrequest import definition as certificatesigningrequest
+from apiserver.resources.certificatesigningrequest.strategy import MayUseSigner
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.instancetype import instancetypes, preferences
 from apiserver.resources.kubevirt import definition as kubevirt
@@ -102,17 +104,24 @@ _CONFIGURED: tuple[Callable[[Catalogue, Cluster], Resource], ...] = (
 
 
 def resources(
-    catalogue: Catalogue, stored: Stored, *, data_volumes: bool = True, check_grants: Check = lambda *_: None
+    catalogue: Catalogue,
+    stored: Stored,
+    *,
+    data_volumes: bool = True,
+    check_grants: Check = lambda *_: None,
+    may_use_signer: MayUseSigner = lambda *_: True,
 ) -> tuple[Resource, ...]:
     """Return every served resource, with the schemas that ``catalogue`` holds; rules see what is ``stored``.
 
     ``data_volumes`` is False where somebody else serves ``cdi.kubevirt.io``. ``check_grants`` refuses roles and
-    bindings that give away more than their writer has; without it all may be given.
+    bindings that give away more than their writer has; without it all may be given. ``may_use_signer`` tells who
+    approves and signs requests for certificates; without it all do.
     """
     cluster = Cluster(stored)
     plain = (define(catalogue) for define in (*_DEFINITIONS, *(_DATA_VOLUMES if data_volumes else ())))
     granting = (define(catalogue, check_grants) for define in _GRANTING)
-    return (*plain, *granting, *(define(catalogue, cluster) for define in _CONFIGURED))
+    requests = certificatesigningrequest.resource(catalogue, may_use_signer)
+    return (*plain, *granting, requests, *(define(catalogue, cluster) for define in _CONFIGURED))
 
 
 def actions(

@@ -219,3 +219,26 @@ def test_a_storage_class_may_say_that_volumes_do_not_grow() -> None:
     assert decoded["parameters"] == {"k": "v"}
     assert decoded["allowVolumeExpansion"] is False
     assert decoded["allowedTopologies"] == [{"matchLabelExpressions": [{"key": "zone", "values": ["a", "b"]}]}]
+
+
+def test_a_request_for_a_certificate_is_read_with_who_asks_and_what_became_of_it() -> None:
+    extra = message((1, "k"), (2, message((1, "a"), (1, "b"))))
+    spec = message((1, b"PEM"), (2, "jane"), (5, "client auth"), (6, extra), (7, "example.com/signer"), (8, 600))
+    condition = message((1, "Approved"), (2, "Why"), (4, message((1, 86400))), (6, "True"))
+    decoded = decode(
+        envelope(
+            "CertificateSigningRequest",
+            message((2, spec), (3, message((1, condition), (2, b"\xff")))),
+            "certificates.k8s.io/v1",
+        )
+    )
+    assert decoded["spec"] == {
+        "request": "UEVN",
+        "username": "jane",
+        "usages": ["client auth"],
+        "extra": {"k": ["a", "b"]},
+        "signerName": "example.com/signer",
+        "expirationSeconds": 600,
+    }
+    approved = {"type": "Approved", "reason": "Why", "lastUpdateTime": "1970-01-02T00:00:00Z", "status": "True"}
+    assert decoded["status"] == {"conditions": [approved], "certificate": "/w=="}

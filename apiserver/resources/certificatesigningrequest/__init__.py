@@ -1,0 +1,1 @@
+"""CertificateSigningRequest: a certificate that somebody asks for, somebody else approves, and a signer issues."""
