@@ -77,10 +77,8 @@ class VirtualMachineStrategy(Strategy):
     def _validate_expanded(self, machine: Object, caller: Caller) -> Iterable[FieldError]:
         """Judge the template as it will be with what instance type and preference make of it."""
         expansion = expand(machine, self._cluster)
-        if expansion.errors:
-            yield from expansion.errors
-        else:
-            yield from validate_template(expansion.template, self._cluster.configuration, caller)
+        yield from expansion.errors
+        yield from validate_template(expansion.template, self._cluster.configuration, caller)
 
     def warnings(self, new: Object) -> Iterable[str]:
         """Yield what is accepted and should no longer be used, or will not work."""

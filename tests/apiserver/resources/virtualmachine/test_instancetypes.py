@@ -120,6 +120,13 @@ def test_what_cannot_be_applied_is_refused(subject: Object, field: str, told: st
     assert errors(subject)[field].startswith(told)
 
 
+def test_everything_wrong_is_told_beside_a_conflict() -> None:
+    subject = machine({"cpu": {"cores": 2}}, instancetype={"name": "u1"})
+    subject["spec"]["template"]["spec"]["domain"]["devices"]["disks"] = [{"name": "a", "disk": {"bus": "ide"}}]
+    at = "spec.template.spec.domain"
+    assert {f"{at}.cpu.cores", f"{at}.devices.disks[0].disk.bus"} <= errors(subject).keys()
+
+
 @pytest.mark.parametrize("which", ["instancetype", "preference"])
 def test_what_is_still_to_come_is_warned_of(which: str) -> None:
     subject = machine(**{which: {"name": "u9"}})
