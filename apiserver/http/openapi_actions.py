@@ -33,7 +33,7 @@ def _operation(action: Action, version: str) -> _Json:
         "operationId": f"{_CALLED[action.verb]}{group[0].upper()}{group[1:]}{version.title()}Namespaced{about}{words}",
         "tags": [f"{group}_{version}"],
         "responses": {
-            "200": {"description": "OK", "content": content(_schema(kind))},
+            **_success(action, content(_schema(kind))),
             **failures_by_code(WRITE_FAILURES),
         },
         "x-kubernetes-action": _METHODS[action.verb],
@@ -42,6 +42,12 @@ def _operation(action: Action, version: str) -> _Json:
     if action.takes:
         operation["requestBody"] = {"required": True, "content": content(_schema(action.takes))}
     return operation
+
+
+def _success(action: Action, shown: _Json) -> _Json:
+    if action.verb == "create":
+        return {"201": {"description": "Created", "content": shown}}
+    return {"200": {"description": "OK", "content": shown}}
 
 
 def _schema(kind: Resource) -> _Json:

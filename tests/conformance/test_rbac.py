@@ -187,6 +187,10 @@ async def test_a_role_made_of_others_is_for_those_who_may_everything(api: Api, e
     assert (await eve.call("POST", CLUSTER_ROLE.path, body)).code == 403
     await grant(api, "eve", CLUSTER_BINDING, "cluster-admin")
     assert (await eve.call("POST", CLUSTER_ROLE.path, body)).code == 201
+    unusable = {"clusterRoleSelectors": [{"matchExpressions": [{"key": "a", "operator": "In", "values": []}]}]}
+    refused = await eve.call("POST", CLUSTER_ROLE.path, {**CLUSTER_ROLE.manifest("b"), "aggregationRule": unusable})
+    fields = [each["field"] for each in refused.body["details"]["causes"]]
+    assert (refused.code, fields) == (422, ["aggregationRule.clusterRoleSelectors[0]"])
 
 
 async def test_an_agent_gains_nothing_by_a_role_and_the_anonymous_neither(api: Api, server: Server) -> None:

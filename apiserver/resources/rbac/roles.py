@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Iterator
 from functools import partial
 
-from apiserver.machinery.errors import FieldError
+from apiserver.machinery.errors import FieldError, StatusError
 from apiserver.machinery.objectmeta import path_segment_problem
 from apiserver.machinery.resource import Caller, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
+from apiserver.machinery.selectors import label_selector
 from apiserver.resources.rbac import GROUP, Check, GrantingStrategy
 from apiserver.resources.rules import CREATED_AT
 
@@ -28,6 +29,15 @@ class RoleStrategy(GrantingStrategy):
         if (aggregation := new.get("aggregationRule")) is not None and not aggregation.get("clusterRoleSelectors"):
             path = "aggregationRule.clusterRoleSelectors"
             yield FieldError.required(path, "at least one clusterRoleSelector required if aggregationRule is non-nil")
+        yield from _selector_errors(new.get("aggregationRule") or {})
+
+
+def _selector_errors(aggregation: Object) -> Iterator[FieldError]:
+    for i, selector in enumerate(aggregation.get("clusterRoleSelectors") or ()):
+        try:
+            label_selector(selector)
+        except StatusError as wrong:
+            yield FieldError.invalid(f"aggregationRule.clusterRoleSelectors[{i}]", selector, wrong.message)
 
 
 def _rule_errors(rule: Object, path: str, *, namespaced: bool) -> Iterator[FieldError]:
