@@ -6,7 +6,7 @@ from enum import Enum
 from kube.instancetypes.fields import field
 from kube.objects import Object
 
-_THREADS_PER_CORE = 2
+THREADS_PER_CORE = 2
 
 
 class Topology(Enum):
@@ -19,9 +19,10 @@ class Topology(Enum):
     ANY = "any"
 
 
-_DEPRECATED = {f"prefer{topology.value.capitalize()}": topology for topology in Topology}
-TOPOLOGIES = (*(topology.value for topology in Topology), *_DEPRECATED)
-"""All that ``preferredCPUTopology`` may say; the second half are names of the early days."""
+TOPOLOGIES = tuple(topology.value for topology in Topology)
+"""All that ``preferredCPUTopology`` should say."""
+DEPRECATED_TOPOLOGIES = {f"prefer{name.capitalize()}": name for name in TOPOLOGIES}
+"""What it may say too, as in the early days, and what that is called now."""
 ACROSS = ("SocketsCores", "CoresThreads", "SocketsCoresThreads")
 
 
@@ -35,7 +36,7 @@ class Spread:
     @property
     def per_unit(self) -> int:
         """What the number of vCPUs must be a multiple of."""
-        return self.ratio * _THREADS_PER_CORE if self.across == "SocketsCoresThreads" else self.ratio
+        return self.ratio * THREADS_PER_CORE if self.across == "SocketsCoresThreads" else self.ratio
 
     @property
     def counts(self) -> tuple[str, ...]:
@@ -48,7 +49,7 @@ class Spread:
 def preferred_topology(preference: Object | None) -> Topology:
     """Return what a preference's spec says, or sockets."""
     said = field(preference or {}, "cpu.preferredCPUTopology") or Topology.SOCKETS.value
-    return _DEPRECATED.get(said) or Topology(said)
+    return Topology(DEPRECATED_TOPOLOGIES.get(said, said))
 
 
 def spread_of(preference: Object | None) -> Spread:
@@ -80,7 +81,7 @@ def _spread(vcpus: int, spread: Spread) -> dict[str, int]:
         case "CoresThreads":
             return {"threads": spread.ratio, "cores": units}
         case "SocketsCoresThreads":
-            return {"threads": _THREADS_PER_CORE, "cores": spread.ratio, "sockets": units}
+            return {"threads": THREADS_PER_CORE, "cores": spread.ratio, "sockets": units}
         case _:
             return {"cores": spread.ratio, "sockets": units}
 

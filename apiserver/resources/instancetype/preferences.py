@@ -9,14 +9,18 @@ from apiserver.resources.instancetype import GROUP, VERSIONS
 from apiserver.resources.instancetype.conversion import PREFERENCES
 from apiserver.resources.rules import quantity_errors
 from apiserver.resources.versions import versions
+from kube.instancetypes.topology import (
+    ACROSS,
+    DEPRECATED_TOPOLOGIES,
+    THREADS_PER_CORE,
+    TOPOLOGIES,
+    Topology,
+    preferred_topology,
+    spread_of,
+)
 
 KIND = "VirtualMachinePreference"
 CLUSTER_KIND = "VirtualMachineClusterPreference"
-TOPOLOGIES = ("sockets", "cores", "threads", "spread", "any")
-DEPRECATED_TOPOLOGIES = {f"prefer{each.capitalize()}": each for each in TOPOLOGIES}
-SPREADS = ("SocketsCores", "SocketsCoresThreads", "CoresThreads")
-_THREADS = 2
-"""How many threads a core may have when CPUs are spread over cores and threads."""
 
 
 class PreferenceStrategy(Strategy):
@@ -47,21 +51,18 @@ class PreferenceStrategy(Strategy):
 
 
 def _topology_errors(spec: Object) -> Iterator[FieldError]:
-    cpu = spec.get("cpu", {})
-    topology: str = cpu.get("preferredCPUTopology", "")
-    if topology and topology not in (*TOPOLOGIES, *DEPRECATED_TOPOLOGIES):
-        yield FieldError.not_supported("spec.cpu.preferredCPUTopology", topology, TOPOLOGIES)
-    if DEPRECATED_TOPOLOGIES.get(topology, topology) != "spread":
+    said = spec.get("cpu", {}).get("preferredCPUTopology")
+    if said and said not in (*TOPOLOGIES, *DEPRECATED_TOPOLOGIES):
+        yield FieldError.not_supported("spec.cpu.preferredCPUTopology", said, TOPOLOGIES)
         return
-    options = cpu.get("spreadOptions", {})
-    across = options.get("across", SPREADS[0])
-    ratio = options.get("ratio") or spec.get("preferSpreadSocketToCoreRatio") or _THREADS
-    if across not in SPREADS:
-        yield FieldError.not_supported("spec.cpu.spreadOptions.across", across, SPREADS)
-    elif across == "CoresThreads" and ratio != _THREADS:
-        yield FieldError.invalid(
-            "spec.cpu.spreadOptions.ratio", ratio, "a core has 2 threads when across is CoresThreads"
-        )
+    if preferred_topology(spec) is not Topology.SPREAD:
+        return
+    spread = spread_of(spec)
+    if spread.across not in ACROSS:
+        yield FieldError.not_supported("spec.cpu.spreadOptions.across", spread.across, ACROSS)
+    elif spread.across == "CoresThreads" and spread.ratio != THREADS_PER_CORE:
+        detail = f"a core has {THREADS_PER_CORE} threads when across is CoresThreads"
+        yield FieldError.invalid("spec.cpu.spreadOptions.ratio", spread.ratio, detail)
 
 
 def namespaced(catalogue: Catalogue) -> Resource:
