@@ -9,6 +9,9 @@ from apiserver.auth.authorization import Authorizer
 from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Object
+from apiserver.machinery.selectors import escape_field_value
+
+_OPERATORS = {"In": "=", "NotIn": "!="}
 
 
 def status_of(review: Object, caller: Caller, authenticator: Authenticator, authorizer: Authorizer) -> Object:
@@ -42,8 +45,21 @@ def _asked(spec: Object) -> RequestInfo:
         subresource=asked.get("subresource", ""),
         namespace=asked.get("namespace", ""),
         name=asked.get("name", ""),
-        field_selector=(asked.get("fieldSelector") or {}).get("rawSelector", ""),
+        field_selector=_field_selector(asked.get("fieldSelector") or {}),
     )
+
+
+def _field_selector(asked: Object) -> str:
+    """Return a selector of fields as a query has it. What a query cannot say is left out, which asks for more.
+
+    Source: ``k8s.io/kubernetes/pkg/registry/authorization/util.FieldSelectorAsSelector``.
+    """
+    terms = (
+        f"{each['key']}{_OPERATORS[each['operator']]}{escape_field_value(each['values'][0])}"
+        for each in asked.get("requirements") or ()
+        if each["operator"] in _OPERATORS and len(each.get("values") or ()) == 1
+    )
+    return asked.get("rawSelector") or ",".join(terms)
 
 
 def _of_rules(spec: Object, caller: Caller, authorizer: Authorizer) -> Object:

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from apiserver.http.protobuf_messages import EXTRA, METADATA
 from apiserver.http.protobuf_wire import Fields, Read, count, each, nested, string, text
 
+_REQUIREMENT: Fields = {1: ("key", string), 2: ("operator", string), 3: ("values", each(string))}
+_SELECTOR = nested({1: ("rawSelector", text), 2: ("requirements", each(nested(_REQUIREMENT)))})
 _RESOURCE: Fields = {
     1: ("namespace", text),
     2: ("verb", text),
@@ -16,7 +18,8 @@ _RESOURCE: Fields = {
     5: ("resource", text),
     6: ("subresource", text),
     7: ("name", text),
-    8: ("fieldSelector", nested({1: ("rawSelector", text)})),
+    8: ("fieldSelector", _SELECTOR),
+    9: ("labelSelector", _SELECTOR),
 }
 _SELF_ACCESS: Fields = {
     1: ("resourceAttributes", nested(_RESOURCE)),

@@ -135,6 +135,11 @@ def parse_field_selector(text: str, supported: tuple[str, ...] | None = ()) -> F
     return FieldSelector(tuple(requirements))
 
 
+def escape_field_value(value: str) -> str:
+    """Return ``value`` as a field selector has it. Source: ``k8s.io/apimachinery/pkg/fields.EscapeValue``."""
+    return re.sub(r"([\\,=])", r"\\\1", value)
+
+
 class _LabelParser:
     """A hand over the tokens of one label selector."""
 

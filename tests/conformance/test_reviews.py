@@ -18,6 +18,7 @@ RULES = Kind("SelfSubjectRulesReview", ACCESS, "v1", "selfsubjectrulesreviews")
 WHO = Kind("SelfSubjectReview", IDENTITY, "v1", "selfsubjectreviews")
 TOKEN = Kind("TokenReview", IDENTITY, "v1", "tokenreviews")
 AGENT = {"user": f"system:node:{NODE}", "groups": ["system:nodes", "system:authenticated"]}
+PLURAL = "virtualmachineinstances"
 READS_A_NODE = {"resourceAttributes": {"verb": "get", "resource": "nodes", "name": NODE}}
 
 
@@ -57,6 +58,51 @@ async def test_who_may_asks_for_others_too(api: Api, server: Server) -> None:
     assert await status(api, SUBJECT, masters) == {"allowed": True}
     async with connected(server, "agent") as session:
         assert (await ask(Api(session), SUBJECT, masters)).code == 403
+
+
+def listed(**selectors: Object) -> Object:
+    return {"resourceAttributes": {"verb": "list", "group": "kubevirt.io", "resource": PLURAL, **selectors}}
+
+
+def where(key: str, operator: str, *values: str) -> Object:
+    return {"requirements": [{"key": key, "operator": operator, "values": list(values)}]}
+
+
+@pytest.mark.parametrize(
+    ("selector", "allowed"),
+    [
+        ({"rawSelector": f"status.nodeName={NODE}"}, True),
+        (where("status.nodeName", "In", NODE), True),
+        (where("status.nodeName", "In", "another"), False),
+        (where("status.nodeName", "NotIn", NODE), False),
+        (where("status.nodeName", "In", NODE, "another"), False),
+        (where("status.nodeName", "Exists"), False),
+        (where("status.nodeName", "LooksLike", NODE), False),
+        (where("status.nodeName", "In", f"{NODE},a=b"), False),
+        (where("a,status.nodeName", "In", NODE), False),
+    ],
+)
+async def test_a_question_of_a_list_says_what_it_is_limited_to(api: Api, selector: Object, allowed: bool) -> None:
+    assert await status(api, SUBJECT, {**listed(fieldSelector=selector), **AGENT}) == {"allowed": allowed}
+    by_label = {**listed(labelSelector=where("a", "Exists")), "groups": ["system:masters"]}
+    assert await status(api, SUBJECT, by_label) == {"allowed": True}
+
+
+@pytest.mark.parametrize(
+    ("selector", "field"),
+    [
+        ({}, "requirements"),
+        ({"rawSelector": "a=b", **where("a", "Exists")}, "rawSelector"),
+        (where("", "Exists"), "requirements[0].key"),
+        (where("a", "In"), "requirements[0].values"),
+        (where("a", "DoesNotExist", "b"), "requirements[0].values"),
+    ],
+)
+@pytest.mark.parametrize("name", ["fieldSelector", "labelSelector"])
+async def test_a_limit_is_said_in_one_form_and_whole(api: Api, name: str, selector: Object, field: str) -> None:
+    answer = await ask(api, SELF, listed(**{name: selector}))
+    assert answer.code == 422, answer.body
+    assert [each["field"] for each in answer.body["details"]["causes"]] == [f"spec.resourceAttributes.{name}.{field}"]
 
 
 async def test_rules_are_told_of_whoever_asks(api: Api, server: Server) -> None:

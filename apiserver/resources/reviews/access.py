@@ -25,12 +25,35 @@ class SelfReviewStrategy(Strategy):
         if of_resource is None and of_path is None:
             detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
             yield FieldError.invalid(_RESOURCE, None, detail)
+        for name in ("fieldSelector", "labelSelector"):
+            if (selector := (of_resource or {}).get(name)) is not None:
+                yield from _selector_errors(selector, f"{_RESOURCE}.{name}")
         yield from self.metadata_errors(new["metadata"])
 
     def metadata_errors(self, metadata: Object) -> Iterator[FieldError]:
         """Yield an error for metadata: nothing is kept that it could be of."""
         if metadata.keys() - {"creationTimestamp", "managedFields"}:
             yield FieldError.invalid("metadata", metadata, "must be empty")
+
+
+def _selector_errors(selector: Object, path: str) -> Iterator[FieldError]:
+    """Yield everything wrong with a selector, of which an operator that nobody here knows is not a part."""
+    raw, requirements = selector.get("rawSelector"), selector.get("requirements")
+    if raw and requirements:
+        yield FieldError.invalid(f"{path}.rawSelector", raw, "may not specified at the same time as requirements")
+    if not raw and not requirements:
+        detail = f"when {path} is specified, requirements or rawSelector is required"
+        yield FieldError.required(f"{path}.requirements", detail)
+    for i, each in enumerate(requirements or ()):
+        values, place = each.get("values"), f"{path}.requirements[{i}]"
+        if not each["key"]:
+            yield FieldError.required(f"{place}.key", "must be specified")
+        if each["operator"] in ("In", "NotIn") and not values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            yield FieldError.required(f"{place}.values", detail)
+        if each["operator"] in ("Exists", "DoesNotExist") and values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            yield FieldError.forbidden(f"{place}.values", detail)
 
 
 class ReviewStrategy(SelfReviewStrategy):

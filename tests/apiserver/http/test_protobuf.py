@@ -147,6 +147,18 @@ def test_questions_of_access_are_read_with_whom_they_are_about() -> None:
     }
 
 
+def test_questions_of_access_say_in_parts_what_a_list_is_limited_to() -> None:
+    selector = message((2, message((1, "k"), (2, "In"), (3, "v"))))
+    spec = message((1, message((2, "list"), (8, selector), (9, message((1, "a=b"))))))
+    assert decode(envelope("SelfSubjectAccessReview", message((2, spec)), "authorization.k8s.io/v1"))["spec"] == {
+        "resourceAttributes": {
+            "verb": "list",
+            "fieldSelector": {"requirements": [{"key": "k", "operator": "In", "values": ["v"]}]},
+            "labelSelector": {"rawSelector": "a=b"},
+        }
+    }
+
+
 def test_fields_of_any_width_that_are_not_known_are_skipped() -> None:
     strange = message((90, "text"), (91, 7)) + varint(92 << 3 | 1) + bytes(8) + varint(93 << 3 | 5) + bytes(4)
     assert decode(envelope("Namespace", strange + message((1, message((1, "x"))))))["metadata"] == {"name": "x"}
