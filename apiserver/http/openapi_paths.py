@@ -15,8 +15,11 @@ from apiserver.machinery.resource import Resource
 from apiserver.machinery.structural import REF_PREFIX
 
 META = "io.k8s.apimachinery.pkg.apis.meta.v1."
-SHARED = tuple(META + name for name in ("DeleteOptions", "ListMeta", "Patch", "Status"))
+SHARED = tuple(META + name for name in ("DeleteOptions", "ListMeta", "Patch", "Status", "WatchEvent"))
 """The published schemas that the operations of all resources refer to."""
+
+WATCHED = f"{JSON};stream=watch"
+"""What a list answers that shall watch: lines of events, where others answer one document."""
 
 _METHODS = {
     "list": "get",
@@ -163,8 +166,9 @@ class _Operation:
         elif self.verb == "delete":
             answer = {"anyOf": [ref(META + "Status"), answer]}
         successes = _SUCCESSES.get(self.verb, {"200": "OK"})
+        told = content(answer) | ({WATCHED: {"schema": ref(META + "WatchEvent")}} if self.verb == "list" else {})
         return {
-            **{code: {"description": text, "content": content(answer)} for code, text in successes.items()},
+            **{code: {"description": text, "content": told} for code, text in successes.items()},
             **failures_by_code(_FAILURES_OF.get(self.verb, WRITE_FAILURES)),
         }
 

@@ -7,7 +7,7 @@ specifications; how kube-apiserver publishes the same schema in both.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from apiserver.http.openapi_paths import META
+from apiserver.http.openapi_paths import META, WATCHED
 from apiserver.machinery.structural import REF_PREFIX
 
 _REF_PREFIX = "#/definitions/"
@@ -53,8 +53,8 @@ def _operation(operation: _Json) -> dict[str, Any]:
 
 
 def _content(body: _Json) -> dict[str, Any]:
-    """Return the schema of a body: v2 has one for all media types."""
-    first, *others = (content["schema"] for content in body["content"].values())
+    """Return the schema of a body: v2 has one for all media types, and a stream is none of its bodies."""
+    first, *others = (content["schema"] for media, content in body["content"].items() if media != WATCHED)
     return _schema(first) if all(other == first for other in others) else {}
 
 

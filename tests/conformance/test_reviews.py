@@ -78,7 +78,7 @@ def where(key: str, operator: str, *values: str) -> Object:
         (where("status.nodeName", "In", NODE, "another"), False),
         (where("status.nodeName", "Exists"), False),
         (where("status.nodeName", "LooksLike", NODE), False),
-        (where("status.nodeName", "In", f"{NODE},a=b"), False),
+        (where("status.nodeName", "In", f"{NODE},status.phase=Running"), False),
         (where("a,status.nodeName", "In", NODE), False),
     ],
 )

@@ -12,7 +12,7 @@ from apiserver.http.openapi_protobuf import encode
 from apiserver.http.openapi_v2 import swagger
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources import actions, resources
-from tests.apiserver.http.gadgets import Client
+from tests.apiserver.http.gadgets import GADGETS, Client
 from tests.apiserver.http.wire import at_path, fields, named
 from tests.apiserver.resources.surroundings import Remembered
 
@@ -223,6 +223,25 @@ async def test_v3_says_what_lists_hold_and_how_each_request_can_fail(client: Cli
             assert {"400", "401", "403", "406", "429", "503"} <= told.keys()
             assert told == {code: f"#/components/responses/{code}" for code in told}
             assert told.keys() <= document["components"]["responses"].keys()
+
+
+async def test_a_list_tells_that_it_may_be_watched_instead(client: Client) -> None:
+    _, document = await client.call("GET", "/openapi/v3/apis/gadgets.test/v1")
+    collection = document["paths"][ITEM.removesuffix("/{name}")]
+    event = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent"
+    for item in (collection, document["paths"]["/apis/gadgets.test/v1/gadgets"]):
+        watched = item["get"]["responses"]["200"]["content"]["application/json;stream=watch"]
+        assert watched == {"schema": {"$ref": f"#/components/schemas/{event}"}}
+    assert "application/json;stream=watch" not in document["paths"][ITEM]["get"]["responses"]["200"]["content"]
+    assert document["components"]["schemas"][event]["required"] == ["type", "object"]
+    _, older = await client.call("GET", "/openapi/v2")
+    listed = older["paths"][ITEM.removesuffix("/{name}")]["get"]
+    assert listed["responses"]["200"]["schema"] == {"$ref": "#/definitions/test.gadgets.v1.GadgetList"}
+    assert "application/json;stream=watch" in listed["produces"]
+    query = {"watch": "true", "timeoutSeconds": "1"}
+    headers = {"Accept": "application/json;stream=watch"}
+    async with client.session.get(client.base + GADGETS, params=query, headers=headers) as watched:
+        assert watched.status == 200
 
 
 async def test_operations_are_named_as_code_generators_expect_them(client: Client) -> None:
