@@ -120,6 +120,7 @@ def _with_parts(role: Object, cluster_roles: Iterable[Object]) -> Iterator[Rule]
         selectors = _selectors(each)
         if not selectors:
             yield from _rules(each)
+            continue
         waiting += [other for other in cluster_roles if any(selector.matches(other) for selector in selectors)]
 
 
