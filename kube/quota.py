@@ -5,7 +5,7 @@ a Pod, by :mod:`kube.demand`. Kinds are named as ``plural.group``, or by the plu
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from decimal import ROUND_CEILING, Decimal
+from decimal import ROUND_CEILING, Decimal, localcontext
 
 from kube.configuration import Configuration
 from kube.demand import Amounts, limits, requests
@@ -29,6 +29,8 @@ _CLASS_SUFFIX = ".storageclass.storage.k8s.io/"
 _STORAGE = "requests.storage"
 _IN_BYTES = ("memory", "storage")
 _SMALLEST = {"cpu": Decimal("0.001"), "memory": Decimal(1)}
+_DIGITS = 1100
+"""Enough for every quantity, up to 1e999: anybody may ask for any number of CPUs."""
 
 
 def usage(resource: str, obj: Object, configuration: Configuration) -> Amounts:
@@ -135,7 +137,8 @@ def _used_by_instance(instance: Object, configuration: Configuration) -> Amounts
 
 def _rounded(amounts: Amounts) -> Amounts:
     """Return amounts in whole bytes and thousandths of a CPU, rounded up as they are written."""
-    return {name: amount.quantize(_SMALLEST[name], ROUND_CEILING) for name, amount in amounts.items()}
+    with localcontext(prec=_DIGITS):
+        return {name: amount.quantize(_SMALLEST[name], ROUND_CEILING) for name, amount in amounts.items()}
 
 
 def _used_by_claim(claim: Object, _: Configuration) -> Amounts:

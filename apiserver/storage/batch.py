@@ -47,7 +47,7 @@ class Plan:
 
     events: list[Event] = field(default_factory=list[Event])
     succeeded: list[tuple[Write, Record]] = field(default_factory=list[tuple[Write, Record]])
-    failed: list[tuple[Write, StorageError]] = field(default_factory=list[tuple[Write, StorageError]])
+    failed: list[tuple[Write, Exception]] = field(default_factory=list[tuple[Write, Exception]])
     state: dict[Key, Record | None] = field(default_factory=dict[Key, Record | None])
     """The state of every written key after the batch; None where nothing is left."""
 
@@ -70,12 +70,15 @@ def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revis
 
     for write in writes:
         found = at(write.key)
-        try:
-            if (error := _objection(write, found)) is not None:
-                raise error
-            events = _amended(write, asked, revision)
-        except StorageError as refused:
-            result.failed.append((write, refused))
+        events: list[Event] = []
+        error: Exception | None = _objection(write, found)
+        if error is None:
+            try:
+                events = _amended(write, asked, revision)
+            except Exception as refused:  # noqa: BLE001 - its writer is told; nobody else is to suffer from it
+                error = refused
+        if error is not None:
+            result.failed.append((write, error))
             continue
         events.append(_event(write, found, revision + len(events) + 1))
         revision = events[-1].revision
@@ -102,7 +105,7 @@ def _join(members: dict[Collection, list[Key]], keys: Iterable[Key]) -> None:
 def _amended(
     write: Write, asked: Callable[[Along], Iterable[tuple[Key, Record | None]]], revision: Revision
 ) -> list[Event]:
-    """Return what goes along with ``write``, after ``revision``. Raises the StorageError of who refuses it."""
+    """Return what goes along with ``write``, after ``revision``. Raises what those raise who refuse it."""
     events: list[Event] = []
     for each in write.along:
         for key, record in asked(each):

@@ -101,7 +101,8 @@ class Event:
 Amend = Callable[[Record], bytes | None]
 """Returns the new body of a record, or None to leave it. Asked within the commit, so it must be quick.
 
-It refuses the write that it goes along with by raising a StorageError, and must raise nothing else.
+It refuses the write that it goes along with by raising a StorageError; any other exception is a fault, and fails that
+write alone, too.
 """
 
 

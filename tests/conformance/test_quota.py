@@ -113,6 +113,15 @@ async def test_guests_use_no_more_memory_and_cpus_than_allowed(api: Api) -> None
     assert (await create(api, INSTANCE, "two", guest())).code == 201
 
 
+async def test_a_guest_that_wants_absurdly_many_cpus_is_refused_and_harms_nobody(api: Api) -> None:
+    await limit(api, limits__cpu="4")
+    wanted = guest("64Mi", requests={"cpu": "1e30"})
+    wanted["domain"]["cpu"] = {"sockets": 8}
+    refused, other = await asyncio.gather(create(api, INSTANCE, "one", wanted), create(api, CONFIG_MAP, "other"))
+    assert (refused.code, other.code) == (403, 201)
+    assert "exceeded quota: limited" in refused.body["message"]
+
+
 async def test_guests_are_counted_as_the_configuration_shares_nodes_among_them(api: Api) -> None:
     configuration = {"developerConfiguration": {"cpuAllocationRatio": 1, "memoryOvercommit": 200}}
     kubevirt = KUBEVIRT.manifest("kubevirt") | {"spec": {"configuration": configuration}}

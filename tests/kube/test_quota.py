@@ -8,6 +8,7 @@ import pytest
 from kube import quota as quotas
 from kube.configuration import Configuration
 from kube.demand import Amounts
+from kube.quantity import parse
 from kube.quota import CLAIMS, INSTANCES, exceeded, recorded, sources, written
 
 Object = dict[str, Any]
@@ -55,6 +56,13 @@ def test_a_guest_counts_under_the_names_that_pods_count_under() -> None:
         "requests.memory": GI,
         "limits.memory": GI,
     }
+
+
+@pytest.mark.parametrize("cpus", ["1e30", "1e999", f"{'9' * 40}.5"])
+def test_any_quantity_of_cpus_can_be_counted(cpus: str) -> None:
+    asked = instance(domain={"resources": {"limits": {"cpu": cpus}, "requests": {"cpu": cpus}}})
+    assert usage(INSTANCES, asked)["limits.cpu"] == parse(cpus)
+    assert written(usage(INSTANCES, asked))["requests.cpu"]
 
 
 def test_a_guest_counts_as_the_configuration_shares_nodes_among_guests() -> None:

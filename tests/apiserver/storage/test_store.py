@@ -242,6 +242,16 @@ async def test_what_goes_along_with_a_write_that_fails_is_not_made(store: SqlLog
     assert (await store.get(ONE)).body == b"1"
 
 
+async def test_a_fault_in_what_goes_along_fails_its_write_alone(store: SqlLog | WatchCache) -> None:
+    await store.create(ONE, b"0")
+    faulty = Along(ONE, lambda _: bytes(1 // 0))
+    failed, other = await asyncio.gather(
+        store.create(TWO, b"two", along=[faulty]), store.create(Key(THINGS, "c", "other"), b""), return_exceptions=True
+    )
+    assert (type(failed), type(other)) == (ZeroDivisionError, Record)
+    assert (await store.create(TWO, b"two")).body == b"two"
+
+
 async def test_what_would_go_along_is_not_asked_where_it_is_missing(store: SqlLog | WatchCache) -> None:
     assert (await store.create(TWO, b"two", along=[counting(0)])).revision == 1
 
