@@ -36,7 +36,7 @@ from controllers.namespacedefaults.controller import namespace_defaults
 from controllers.nodelifecycle.controller import NodeLifecycleController
 from controllers.resourcequota.controller import BY_NAMESPACE, ResourceQuotaController
 from controllers.scheduler.controller import BY_NODE, Scheduler
-from controllers.virtualmachine.controller import VirtualMachineController
+from controllers.virtualmachine.controller import BY_WAITING, VirtualMachineController, waiting
 from kube.instances import node_of
 from kube.nodes import LEASE_NAMESPACE
 from kube.timestamps import utc_now
@@ -115,7 +115,7 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
     # A Kubernetes cluster is full of leases; only those of its nodes are of interest there.
     lease_namespace = None if options.core_controllers else LEASE_NAMESPACE
     informers = {
-        VIRTUAL_MACHINE: Informer(client, VIRTUAL_MACHINE, indexers=owner),
+        VIRTUAL_MACHINE: Informer(client, VIRTUAL_MACHINE, indexers={**owner, BY_WAITING: waiting}),
         VIRTUAL_MACHINE_INSTANCE: Informer(
             client, VIRTUAL_MACHINE_INSTANCE, indexers={**owner, BY_NODE: lambda instance: [node_of(instance)]}
         ),

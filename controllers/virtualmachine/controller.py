@@ -3,7 +3,7 @@
 import random
 
 from client.api import ApiError
-from client.kinds import INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
@@ -38,6 +38,9 @@ from kube.objects import Object
 WORKERS = 8
 REFERENCES = frozenset(f"{which}Ref" for which in FIELDS)
 """Where a machine's status says what it is made of."""
+BY_WAITING = "waiting"
+"""The index of machines that name an instance type or a preference and cannot start, all under WAITING."""
+WAITING = "waiting"
 
 
 class VirtualMachineController:
@@ -52,7 +55,7 @@ class VirtualMachineController:
         self._queue: WorkQueue[ObjectKey] = WorkQueue("virtualmachine", self.reconcile, workers=WORKERS)
         self._machines.add_handler(self._changed)
         self._instances.add_handler(self._changed)
-        for kind in INSTANCETYPE_KINDS:
+        for kind in (*INSTANCETYPE_KINDS, CONTROLLER_REVISION):
             context.informers[kind].add_handler(self._source_changed)
         self._policy = context.configuration.now.instancetype_policy
         context.configuration.add_handler(self._configured)
@@ -215,12 +218,11 @@ class VirtualMachineController:
             if not error.not_found:
                 raise
 
-    def _source_changed(self, _old: Object | None, new: Object | None) -> None:
-        """Look again at the machines that wait for an instance type or a preference."""
-        if new is None:
-            return
-        for machine in self._machines.all():
-            if names_any(machine) and get_condition(machine.get("status", {}).get("conditions", ()), "Failure"):
+    def _source_changed(self, old: Object | None, new: Object | None) -> None:
+        """Look again at the machines that wait for what they are made of, or for a revision to make room."""
+        namespace = ((new or old) or {})["metadata"].get("namespace", "")
+        for machine in self._machines.by_index(BY_WAITING, WAITING):
+            if namespace in ("", key_of(machine).namespace):
                 self._queue.add(key_of(machine))
 
     def _configured(self) -> None:
@@ -236,6 +238,12 @@ class VirtualMachineController:
         changed = new or old
         if changed is not None:
             self._queue.add(key_of(changed))
+
+
+def waiting(machine: Object) -> list[str]:
+    """Index a machine by whether it waits for what it is made of."""
+    failed = get_condition(machine.get("status", {}).get("conditions", ()), "Failure")
+    return [WAITING] if failed and names_any(machine) else []
 
 
 def _controls(machine: Object, instance: Object) -> bool:

@@ -35,6 +35,13 @@ def machine(strategy: str = "Always", **spec: Any) -> Object:
     return {"runStrategy": strategy, "template": template, **spec}
 
 
+async def restore(api: Api, name: str, spec: Object) -> None:
+    """Create a revision of the instance type small as a backup has it, without an owner."""
+    kept = {"apiVersion": f"{GROUP}/v1beta1", "kind": SIZE.kind, "metadata": {"name": "small"}, "spec": spec}
+    answer = await api.call("POST", REVISION.path, {**REVISION.manifest(name), "data": kept, "revision": 0})
+    assert answer.code == 201, answer.body
+
+
 async def condition(api: Api, name: str, reason: str) -> Object:
     """Wait until a machine has a condition Failure with a reason, and return it."""
 
@@ -109,6 +116,25 @@ async def test_a_machine_waits_for_what_is_still_missing(api: Api, which: str) -
     await create(api, kind, "late", spec)
     await api.until(INSTANCE, lambda objects: "vm" in objects)
     await api.until(MACHINE, lambda found: found["vm"]["status"].get("created"))
+
+
+async def test_a_machine_waits_for_a_revision_that_is_restored_after_it(api: Api) -> None:
+    await create(api, SIZE, "small", SMALL)
+    await create(api, MACHINE, "vm", machine(instancetype={**NAMED, "revisionName": "late"}))
+    await condition(api, "vm", "FailedFindInstancetype")
+    await restore(api, "late", SMALL)
+    await api.until(INSTANCE, lambda objects: "vm" in objects)
+
+
+async def test_a_machine_goes_on_when_a_revision_that_was_in_its_way_is_deleted(api: Api) -> None:
+    size = await create(api, SIZE, "small", SMALL)
+    name = f"vm-small-v1beta1-{size['metadata']['uid']}-1"
+    await restore(api, name, {**SMALL, "memory": {"guest": "256Mi"}})
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED))
+    failure = await condition(api, "vm", "FailedCreate")
+    assert failure["message"] == f"ControllerRevision {name} exists and says something else; delete it"
+    assert (await api.delete(REVISION, name)).code == 200
+    await api.until(INSTANCE, lambda objects: "vm" in objects)
 
 
 async def test_an_instance_type_that_came_late_and_conflicts_is_told(api: Api) -> None:
