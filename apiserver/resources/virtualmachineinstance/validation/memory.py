@@ -1,6 +1,7 @@
 """How much memory a guest has, and what it takes of its node."""
 
 from collections.abc import Iterator
+from fractions import Fraction
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
@@ -98,7 +99,7 @@ def huge_pages(spec: Object, path: str) -> Iterator[FieldError]:
     memory = amount(found)
     if memory and memory < page:
         yield FieldError.invalid(field, size, f"is larger than the memory, {found}; use smaller pages")
-    elif memory and memory % page:
+    elif memory and Fraction(memory) % Fraction(page):  # decimals have no room for the quotient of just any two
         yield FieldError.invalid(field, size, f"the memory, {found}, must be a multiple of this")
 
 

@@ -63,6 +63,7 @@ CASES: list[Case] = [
         INVALID,
         "5Mi, must be a multiple",
     ),
+    ({GUEST: "1Gi", PAGES: {"pageSize": "7e-900"}}, SIZE, INVALID, "1Gi, must be a multiple"),
     (
         {"domain.memory.reservedOverhead": {}},
         "domain.memory.reservedOverhead",
