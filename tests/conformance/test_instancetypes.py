@@ -17,6 +17,7 @@ INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachinein
 REVISION = Kind("ControllerRevision", "apps", "v1", "controllerrevisions", "default")
 SIZE = Kind("VirtualMachineInstancetype", GROUP, "v1beta1", "virtualmachineinstancetypes", "default")
 PREFERENCE = Kind("VirtualMachineClusterPreference", GROUP, "v1beta1", "virtualmachineclusterpreferences")
+EVENT = Kind("Event", "", "v1", "events", "default")
 KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SMALL: Object = {"cpu": {"guest": 2}, "memory": {"guest": "128Mi"}}
 NAMED: Object = {"name": "small", "kind": "VirtualMachineInstancetype"}
@@ -120,7 +121,7 @@ async def test_a_machine_waits_for_what_is_still_missing(api: Api, which: str) -
 
 async def test_a_machine_waits_for_a_revision_that_is_restored_after_it(api: Api) -> None:
     await create(api, SIZE, "small", SMALL)
-    await create(api, MACHINE, "vm", machine(instancetype={**NAMED, "revisionName": "late"}))
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED | {"revisionName": "late"}))
     await condition(api, "vm", "FailedFindInstancetype")
     await restore(api, "late", SMALL)
     await api.until(INSTANCE, lambda objects: "vm" in objects)
@@ -133,6 +134,8 @@ async def test_a_machine_goes_on_when_a_revision_that_was_in_its_way_is_deleted(
     await create(api, MACHINE, "vm", machine(instancetype=NAMED))
     failure = await condition(api, "vm", "FailedCreate")
     assert failure["message"] == f"ControllerRevision {name} exists and says something else; delete it"
+    # The status that it wrote has the controller look once more.
+    await api.until(EVENT, lambda found: any(each.get("count", 1) > 1 for each in found.values()))
     assert (await api.delete(REVISION, name)).code == 200
     await api.until(INSTANCE, lambda objects: "vm" in objects)
 
