@@ -4,9 +4,16 @@ Connections that are open are not touched. Servers that rotate on disk and go on
 """
 
 import ssl
+from collections.abc import Iterable
 from pathlib import Path
 
 Stamp = tuple[int, ...]
+
+
+def stamp_of(files: Iterable[Path]) -> Stamp:
+    """Return what changes whenever one of ``files`` is replaced, however soon after the last time."""
+    found = (each.stat() for each in files if each.exists())
+    return tuple(part for each in found for part in (each.st_mtime_ns, each.st_ino))
 
 
 class _Reloading:
@@ -36,7 +43,7 @@ class _Reloading:
         connection.context = self._fresh
 
     def _read_stamp(self) -> Stamp:
-        return tuple(each.stat().st_mtime_ns for each in self._files if each.exists())
+        return stamp_of(self._files)
 
     def _make(self) -> ssl.SSLContext:
         certificate, key, client_ca = self._files

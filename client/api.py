@@ -19,6 +19,7 @@ from kubernetes.aio.client import ApiClient
 
 from client.errors import ApiError
 from client.kinds import Kind
+from client.tls import FollowingContext
 from kube.objects import Object
 
 __all__ = ["ApiError", "Client", "Kind"]
@@ -54,6 +55,7 @@ class Client:
         Raises kubernetes' ConfigException when the file is missing or unusable.
         """
         api = await config.new_client_from_config(config_file=str(path), persist_config=False)
+        _follow_files(api)
         try:
             yield cls(api, name)
         finally:
@@ -228,6 +230,14 @@ class Client:
         if answer.status >= 400:
             raise ApiError.from_answer(answer.status, await _read(answer.response))
         return answer.response
+
+
+def _follow_files(api: ApiClient) -> None:
+    """Let new connections use what the kubeconfig's files hold then: certificates are renewed under way."""
+    said = api.configuration
+    if said.ssl_ca_cert and said.verify_ssl:
+        certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
+        api.rest_client.ssl_context = FollowingContext.of(Path(said.ssl_ca_cert), certificate, key)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
