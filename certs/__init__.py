@@ -1,1 +1,1 @@
-"""Trust: authorities, the certificates they issue, and the TLS contexts made of them. Knows no API."""
+"""Trust: authorities, the certificates they issue, and the TLS contexts made of them. Makes no requests."""

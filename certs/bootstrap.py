@@ -7,10 +7,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from certs.authority import issue_client, issue_server, make_authority, subject
+from certs.authority import LEAF_LIFETIME, Life, make_authority, subject
 from certs.pair import Pair
 from certs.rotation import Leaf, why_rotate
 from certs.signing import ensure_signing_key
+from certs.trust import Request
 
 AUTHORITY = "ca"
 SERVER = "virtplane"
@@ -46,18 +47,23 @@ class AuthorityError(Exception):
 def ensure(directory: Path, server_names: Sequence[str], node_name: str) -> Pki:
     """Make what is missing, broken or due for renewal, and leave the rest. Raises AuthorityError and OSError."""
     signer = _ensure_authority(directory)
-    clients = {
-        "admin": ("kubernetes-admin", ["system:masters"]),
-        "controllers": ("system:virtplane-controllers", ["system:virtplane:controllers"]),
-        "agent": (f"system:node:{node_name}", ["system:nodes"]),
-    }
-    if _is_due(directory, "server", signer, subject(SERVER), server_names):
-        issue_server(signer, SERVER, server_names).save(directory, "server")
-    for name, (user, groups) in clients.items():
-        if _is_due(directory, name, signer, subject(user, groups)):
-            issue_client(signer, user, groups).save(directory, name)
+    for name, request in requests(server_names, node_name).items():
+        if _is_due(directory, name, signer, subject(request.user, request.groups), request.names):
+            request.issue(signer, Life(datetime.now(UTC), LEAF_LIFETIME)).save(directory, name)
     ensure_signing_key(Pki(directory).key(TOKENS))
     return Pki(directory)
+
+
+def requests(server_names: Sequence[str], node_name: str) -> dict[str, Request]:
+    """Return the leaves of a standalone installation by the names of their files."""
+    return {
+        "server": Request(SERVER, names=tuple(server_names)),
+        # With which the server's process looks after the certificates, as a client of its own API.
+        "loopback": Request("system:apiserver", ("system:masters",)),
+        "admin": Request("kubernetes-admin", ("system:masters",)),
+        "controllers": Request("system:virtplane-controllers", ("system:virtplane:controllers",)),
+        "agent": Request(f"system:node:{node_name}", ("system:nodes",)),
+    }
 
 
 def _ensure_authority(directory: Path) -> Pair:

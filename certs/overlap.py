@@ -57,6 +57,8 @@ Step = MakeAuthority | WriteBundle | IssueLeaf | Wait
 
 def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
     """Return what to do now."""
+    if not trust.wanted:
+        return Wait(now + strategy.server.duration, "nobody has asked for a certificate yet")
     authority = trust.authority
     why = _why_other_authority(authority, strategy.authority, now)
     if authority is None or why is not None:

@@ -27,6 +27,7 @@ from client.kinds import (
 from client.leader import LeaderElector
 from client.running import until
 from client.store import key_of
+from controllers.certificates.controller import CertificatesController
 from controllers.context import Context
 from controllers.garbagecollector.controller import GarbageCollector
 from controllers.kubevirt.controller import KubeVirtController
@@ -92,6 +93,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
         Scheduler(context),
         NodeLifecycleController(context),
         KubeVirtController(context),
+        CertificatesController(context),
     ]
     if options.core_controllers:
         monitors = Monitors(client, context.informers)

@@ -13,7 +13,7 @@ from virtplane.errors import VirtplaneError
 from virtplane.home import Home, server_url
 from virtplane.settings import Settings
 
-CLIENTS = ("controllers", "agent")
+CLIENTS = ("controllers", "agent", "loopback")
 
 
 class PrepareError(VirtplaneError):
@@ -54,6 +54,13 @@ def make_credentials(settings: Settings, home: Home) -> Pki:
         pki = ensure(home.pki, serving_names(settings.address), settings.node_name)
     except AuthorityError as error:
         raise PrepareError(str(error)) from error
+    write_kubeconfigs(settings, home)
+    return pki
+
+
+def write_kubeconfigs(settings: Settings, home: Home) -> None:
+    """Write the kubeconfigs, with the certificates as they are now. Raises OSError."""
+    pki = Pki(home.pki)
     for name, path in [("admin", home.kubeconfig), *((role, home.kubeconfig_of(role)) for role in CLIENTS)]:
         write_kubeconfig(
             path,
@@ -64,4 +71,3 @@ def make_credentials(settings: Settings, home: Home) -> Pki:
             user=name,
             embed=name == "admin",  # people copy theirs to other machines
         )
-    return pki

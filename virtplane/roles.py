@@ -30,6 +30,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
     from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
     from apiserver.server import Options, run  # noqa: PLC0415
     from certs.bootstrap import TOKENS  # noqa: PLC0415
+    from virtplane.certificates import following_certificates  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
 
     pki = await prepare(settings)
@@ -47,7 +48,8 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         data_volumes=settings.data_volumes == "on",
     )
     try:
-        await run(options, stop, ready)
+        async with following_certificates(settings, stop, ready):
+            await run(options, stop, ready)
     except AuditPolicyError as error:
         raise RoleError(str(error)) from error
 

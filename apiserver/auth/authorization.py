@@ -15,6 +15,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.selectors import parse_field_selector
+from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from kube.nodes import LEASE_NAMESPACE
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
@@ -46,6 +47,8 @@ CONTROLLER_RULES = (
     _rule("*", "*", f"{_READ} patch delete deletecollection"),
     _rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),
 )
+INSTALLATION_RULES = (_rule("", "secrets", "create update"),)
+"""What controllers may do in the namespace of the installation alone: keep its certificates."""
 NODE_RULES = (
     _rule("kubevirt.io", "virtualmachineinstances", "get list watch update patch"),
     _rule("kubevirt.io", "virtualmachineinstances/status", "get update patch"),
@@ -76,7 +79,7 @@ class Authorizer:
             return True
         if caller.node is not None:
             return self._node_allowed(caller.node, asked)
-        if CONTROLLERS_GROUP in caller.groups and any(rule.allows(asked) for rule in CONTROLLER_RULES):
+        if any(rule.allows(asked) for rule in _controller_rules(caller, asked.namespace)):
             return True
         return self._roles.allows(caller, asked)
 
@@ -89,7 +92,7 @@ class Authorizer:
         basic = BASIC_RULES if AUTHENTICATED in caller.groups else ()
         if caller.node is not None:
             return basic + NODE_RULES
-        own = CONTROLLER_RULES if CONTROLLERS_GROUP in caller.groups else ()
+        own = _controller_rules(caller, namespace)
         return tuple(dict.fromkeys((*basic, *own, *self._roles.of(caller, namespace))))
 
     def _node_allowed(self, node: str, asked: RequestInfo) -> bool:
@@ -109,6 +112,12 @@ class Authorizer:
                 return self._bound_to(node, asked)
             case _:
                 return True
+
+
+def _controller_rules(caller: Caller, namespace: str) -> tuple[Rule, ...]:
+    if CONTROLLERS_GROUP not in caller.groups:
+        return ()
+    return CONTROLLER_RULES + (INSTALLATION_RULES if namespace == INSTALL_NAMESPACE else ())
 
 
 def _is_anonymous(caller: Caller) -> bool:

@@ -15,7 +15,6 @@ INERT = (
     "spec.serviceMonitorNamespace",
     "spec.monitorAccount",
     "spec.workloadUpdateStrategy",
-    "spec.certificateRotateStrategy",
     "spec.productVersion",
     "spec.productName",
     "spec.productComponent",

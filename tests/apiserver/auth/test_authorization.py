@@ -39,6 +39,8 @@ TABLE = [
     (CONTROLLERS, "POST", VMIS, True),
     (CONTROLLERS, "GET", "/api/v1/namespaces/default/secrets/any", True),
     (CONTROLLERS, "POST", "/api/v1/namespaces/default/secrets", False),
+    (CONTROLLERS, "POST", "/api/v1/namespaces/virtplane/secrets", True),
+    (CONTROLLERS, "PUT", "/api/v1/namespaces/virtplane/secrets/kubevirt-ca", True),
     (CONTROLLERS, "POST", "/api/v1/namespaces/default/serviceaccounts", True),
     (CONTROLLERS, "PUT", "/api/v1/namespaces/default/configmaps/kube-root-ca.crt", True),
     (CONTROLLERS, "PUT", "/api/v1/namespaces/default/serviceaccounts/default", False),

@@ -328,7 +328,7 @@ def test_whatever_its_schema_allows_can_be_judged_and_read(new: Object, old: Obj
 
 
 IN_FORCE = {
-    "spec": {"configuration", "uninstallStrategy"},
+    "spec": {"configuration", "certificateRotateStrategy", "uninstallStrategy"},
     "spec.configuration": {
         "architectureConfiguration",
         "cpuModel",
