@@ -98,6 +98,14 @@ class VirtualMachineController:
                 return machine
             await self._fail(error.failure, machine, instance, Nothing())
             return None
+        except ApiError as error:
+            if error.code != 403:
+                raise
+            # A quota may leave no room for a revision: what runs is stopped all the same.
+            if instance is not None:
+                return machine
+            await self._fail(Failure("FailedCreate", error.message), machine, None, Nothing())
+            raise
         status = {name: value for name, value in machine.get("status", {}).items() if name not in REFERENCES}
         if patch := status_patch(machine, status | references):
             machine = await self._patch_machine(machine, patch, subresource="status")

@@ -17,6 +17,7 @@ INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachinein
 REVISION = Kind("ControllerRevision", "apps", "v1", "controllerrevisions", "default")
 SIZE = Kind("VirtualMachineInstancetype", GROUP, "v1beta1", "virtualmachineinstancetypes", "default")
 PREFERENCE = Kind("VirtualMachineClusterPreference", GROUP, "v1beta1", "virtualmachineclusterpreferences")
+QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 EVENT = Kind("Event", "", "v1", "events", "default")
 KUBEVIRT = Kind("KubeVirt", "kubevirt.io", "v1", "kubevirts", "default")
 SMALL: Object = {"cpu": {"guest": 2}, "memory": {"guest": "128Mi"}}
@@ -149,6 +150,32 @@ async def test_an_instance_type_that_came_late_and_conflicts_is_told(api: Api) -
     failure = await condition(api, "vm", "FailedCreate")
     assert failure["message"].endswith("in spec.domain.memory.guest")
     assert await api.get(INSTANCE, "vm") is None
+
+
+async def limit_revisions(api: Api, most: str) -> None:
+    body = {**QUOTA.manifest("revisions"), "spec": {"hard": {"count/controllerrevisions.apps": most}}}
+    assert (await api.call("POST", QUOTA.path, body)).code == 201
+
+
+async def test_a_machine_whose_revision_is_beyond_a_quota_says_so_and_starts_when_there_is_room(api: Api) -> None:
+    await limit_revisions(api, "0")
+    await create(api, SIZE, "small", SMALL)
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED))
+    failure = await condition(api, "vm", "FailedCreate")
+    assert "exceeded quota: revisions" in failure["message"]
+    assert await api.get(INSTANCE, "vm") is None
+    await api.delete(QUOTA, "revisions")
+    await api.until(INSTANCE, lambda objects: "vm" in objects)
+
+
+async def test_a_machine_whose_new_revision_is_beyond_a_quota_can_be_stopped(api: Api) -> None:
+    await create(api, SIZE, "small", SMALL)
+    await create(api, SIZE, "large", {**SMALL, "memory": {"guest": "256Mi"}})
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED))
+    await api.until(INSTANCE, lambda objects: "vm" in objects)
+    await limit_revisions(api, "1")
+    await api.patch(MACHINE, "vm", {"spec": {"instancetype": {"name": "large"}, "runStrategy": "Halted"}})
+    await api.until(INSTANCE, lambda objects: "vm" not in objects)
 
 
 async def set_policy(api: Api, policy: str) -> None:
