@@ -5,7 +5,7 @@ Source: KubeVirt's ``pkg/instancetype/controller/vm``.
 
 from client.api import ApiError, Client
 from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_ACTIONS
-from client.store import key_of
+from client.store import ObjectKey, key_of
 from controllers.context import Context
 from controllers.virtualmachine.instance import owner_reference
 from controllers.virtualmachine.status import Failure
@@ -51,6 +51,9 @@ class InstanceTypes:
         self._configuration = context.configuration
         self._informers = {kind.qualified: context.informers[kind] for kind in INSTANCETYPE_KINDS}
         self._informers[CONTROLLER_REVISION.qualified] = context.informers[CONTROLLER_REVISION]
+        # Revisions that the informer does not know yet, so that no instance is made of what has changed since.
+        self._ahead: dict[ObjectKey, Object] = {}
+        context.informers[CONTROLLER_REVISION].add_handler(self._revision_known)
 
     async def known(self) -> None:
         """Wait until all are known, so that nothing is taken for missing."""
@@ -60,7 +63,14 @@ class InstanceTypes:
 
     def one(self, kind: str, namespace: str, name: str) -> Object | None:
         """Return an object by kind (``plural.group``), namespace and name, or None."""
-        return self._informers[kind].get(name, namespace)
+        found = self._informers[kind].get(name, namespace)
+        if found is None and kind == CONTROLLER_REVISION.qualified:
+            return self._ahead.get(ObjectKey(namespace, name))
+        return found
+
+    def _revision_known(self, old: Object | None, new: Object | None) -> None:
+        if (changed := new or old) is not None:
+            self._ahead.pop(key_of(changed), None)
 
     def expands(self, machine: Object) -> bool:
         """Return True when the machine shall say itself all that instance type and preference say for it."""
@@ -141,9 +151,9 @@ class InstanceTypes:
     async def _keep(self, machine: Object, source: Object) -> str:
         """Keep a revision of an instance type or a preference, and return its name."""
         revision = revision_of(machine, source, owner_reference(machine))
-        name, informer = revision["metadata"]["name"], self._informers[CONTROLLER_REVISION.qualified]
+        name = revision["metadata"]["name"]
         try:
-            informer.observe(await self._client.create(CONTROLLER_REVISION, revision))
+            found = await self._client.create(CONTROLLER_REVISION, revision)
         except ApiError as error:
             if not error.already_exists:
                 raise
@@ -151,7 +161,8 @@ class InstanceTypes:
             if not says_the_same(found, revision):
                 told = f"ControllerRevision {name} exists and says something else; delete it"
                 raise UnsettledError(Failure("FailedCreate", told)) from error
-            informer.observe(found)
+        if self.one(CONTROLLER_REVISION.qualified, key_of(found).namespace, name) is None:
+            self._ahead[key_of(found)] = found
         return name
 
     def apply(self, machine: Object, instance: Object) -> None:
