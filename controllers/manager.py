@@ -99,7 +99,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
         controllers += [ResourceQuotaController(context, monitors)]
-        controllers += await namespace_defaults(context)
+        controllers += namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
         for kind, informer in context.informers.items():

@@ -17,6 +17,12 @@ EVERY = ("default", "kube-system", "kube-public", "kube-node-lease", "virtplane"
 pytestmark = pytest.mark.usefixtures("controllers")
 
 
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Controllers that look soon whether the authority has changed."""
+    monkeypatch.setattr("controllers.namespacedefaults.controller.LOOK_AGAIN_SECONDS", 0.1)
+
+
 async def test_each_namespace_has_an_identity_and_whom_to_trust(api: Api, server: Server) -> None:
     await api.create(NAMESPACE, "later")
     for namespace in (*EVERY, "later"):
@@ -37,6 +43,15 @@ async def test_whom_to_trust_cannot_be_changed_for_long(api: Api, server: Server
     await api.patch(CONFIG_MAP, AUTHORITY, {"data": {"ca.crt": "somebody else", "more": "x"}})
     right = {"ca.crt": server.pki.authority.read_text()}
     await api.until(CONFIG_MAP, lambda found: found[AUTHORITY]["data"] == right)
+
+
+async def test_a_new_authority_is_told_everywhere(api: Api, server: Server) -> None:
+    await api.until(CONFIG_MAP, lambda found: AUTHORITY in found)
+    both = server.pki.authority.read_text() * 2
+    server.pki.authority.write_text(both)
+    for namespace in EVERY:
+        there = replace(CONFIG_MAP, namespace=namespace)
+        await api.until(there, lambda found: found[AUTHORITY]["data"] == {"ca.crt": both})
 
 
 async def test_a_namespace_goes_for_good_with_what_it_had_from_the_start(api: Api) -> None:
