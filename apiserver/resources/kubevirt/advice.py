@@ -1,8 +1,10 @@
-"""What a KubeVirt object may say, and had better not: gates that change nothing, and settings that nothing acts on."""
+"""What a KubeVirt object may say, and had better not: what changes nothing, and what no guest can start with."""
 
 from collections.abc import Iterator
 
 from apiserver.machinery.resource import Object
+from apiserver.resources.virtualmachineinstance.defaults import fill_instance
+from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from kube.configuration import Configuration
 from kube.gates import GATES, Maturity
 
@@ -72,16 +74,26 @@ _OF_GATES = {
 
 def advice(kubevirt: Object) -> Iterator[str]:
     """Yield a warning for each thing said in vain or for the last time."""
-    said = Configuration(kubevirt["spec"].get("configuration")).said
+    configuration = Configuration(kubevirt["spec"].get("configuration"))
+    said = configuration.said
     yield from _of_gates(said.get("developerConfiguration", {}))
     yield from _of_old_names(said)
     interface = said.get("network", {}).get("defaultNetworkInterface")
     if interface and interface not in _INTERFACES:
         told = f"{interface!r} does not lead to the pod network; {' and '.join(_INTERFACES)} do"
         yield f"spec.configuration.network.defaultNetworkInterface: {told}"
+    yield from _of_defaults(configuration)
     for path in INERT:
         if _at(kubevirt, path):
             yield f"{path}: nothing acts on it yet: it is checked and kept, and that is all"
+
+
+def _of_defaults(configuration: Configuration) -> Iterator[str]:
+    """Yield what every guest that leaves it to the defaults will be refused for. KubeVirt accepts such an object."""
+    guest: Object = {"domain": {"memory": {"guest": "1Gi"}, "devices": {}}}
+    fill_instance(guest, configuration)
+    for problem in validate_spec(guest, "spec", configuration):
+        yield f"guests that leave {problem.field} to this configuration are refused: {problem.message}"
 
 
 def _of_gates(developer: Object) -> Iterator[str]:

@@ -303,6 +303,25 @@ def test_the_old_name_of_mediated_devices_is_told_wherever_it_stands() -> None:
     ]
 
 
+UNUSABLE: list[tuple[Object, str]] = [
+    (says(evictionStrategy="Sometimes"), "spec.evictionStrategy"),
+    (says(cpuRequest="-1"), "spec.domain.resources.requests.cpu"),
+    (says(emulatedMachines=["pc*"]), "spec.domain.machine.type"),
+    (
+        says(network={"defaultNetworkInterface": "bridge", "permitBridgeInterfaceOnPodNetwork": False}),
+        "spec.domain.devices.interfaces[0].bridge",
+    ),
+]
+
+
+@pytest.mark.parametrize(("spec", "field"), UNUSABLE)
+def test_defaults_that_no_guest_can_have_are_accepted_with_a_warning(spec: Object, field: str) -> None:
+    assert any(
+        text.startswith(f"guests that leave {field} to this configuration are refused: ") for text in advised(spec)
+    )
+    assert errors(spec) == []
+
+
 def test_nothing_is_warned_of_that_has_an_effect() -> None:
     said = says(
         network={"defaultNetworkInterface": "masquerade", "permitBridgeInterfaceOnPodNetwork": False},
