@@ -40,6 +40,7 @@ class Server:
             certificate=self.pki.certificate(identity),
             key=self.pki.key(identity),
             user=identity,
+            embed=identity == "admin",  # as `virtplane up` has it
         )
         return path
 
