@@ -43,6 +43,10 @@ _KINDS = {
 """What each field can name; the first is meant when it does not say."""
 
 
+_ESSENTIAL = ("cpu.guest", "memory.guest")
+"""What every instance type says."""
+
+
 class Lookup(Protocol):
     """Where objects are found by kind (``plural.group``), namespace (empty for kinds without) and name."""
 
@@ -85,12 +89,22 @@ def chosen(machine: Object, which: str, lookup: Lookup) -> Object | None:
     named, namespace = named_kind(which, matcher), machine["metadata"].get("namespace", "")
     revision = _revision(machine, which, matcher, lookup)
     if revision is not None:
-        return newest(revision["data"])["spec"]
+        return _kept(revision, which)
     name = matcher.get("name", "")
     found = lookup.one(named.stored_as, namespace if named.namespaced else "", name)
     if found is None:
         raise MissingError(f"{named.kind} {name} does not exist")
     return found["spec"]
+
+
+def _kept(revision: Object, which: str) -> Object:
+    """Return the spec that a revision keeps. Anybody's may be named, a DaemonSet's, say. Raises MissingError."""
+    kept = revision["data"]
+    spec = kept.get("spec")
+    essential = _ESSENTIAL if which == INSTANCETYPE else ()
+    if not isinstance(spec, dict) or any(field(kept, f"spec.{path}") is None for path in essential):
+        raise MissingError(f"ControllerRevision {revision['metadata'].get('name', '')} keeps no {which}")
+    return newest(kept)["spec"]
 
 
 def _revision(machine: Object, which: str, matcher: Object, lookup: Lookup) -> Object | None:

@@ -128,6 +128,15 @@ async def test_a_machine_waits_for_a_revision_that_is_restored_after_it(api: Api
     await api.until(INSTANCE, lambda objects: "vm" in objects)
 
 
+@pytest.mark.parametrize("data", [{}, {"spec": {"template": {}}}, {"spec": "cpu"}])
+async def test_a_machine_that_names_a_revision_of_something_else_says_so(api: Api, data: Object) -> None:
+    body = {**REVISION.manifest("other"), "data": data, "revision": 1}
+    assert (await api.call("POST", REVISION.path, body)).code == 201
+    await create(api, MACHINE, "vm", machine(instancetype=NAMED | {"revisionName": "other"}))
+    failure = await condition(api, "vm", "FailedFindInstancetype")
+    assert failure["message"].startswith("ControllerRevision other keeps no instancetype")
+
+
 async def test_a_machine_goes_on_when_a_revision_that_was_in_its_way_is_deleted(api: Api) -> None:
     size = await create(api, SIZE, "small", SMALL)
     name = f"vm-small-v1beta1-{size['metadata']['uid']}-1"

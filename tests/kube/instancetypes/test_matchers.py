@@ -20,15 +20,18 @@ class Objects:
         return self._found.get((kind, namespace, name))
 
 
-def revision(of: str, spec: str) -> Object:
-    return {"metadata": {"labels": {f"{GROUP}/object-name": of}}, "data": {"spec": spec}}
+AS_IT_WAS: Object = {"cpu": {"guest": 1}, "memory": {"guest": "1Gi"}}
+
+
+def revision(of: str, spec: Any) -> Object:
+    return {"metadata": {"name": "kept", "labels": {f"{GROUP}/object-name": of}}, "data": {"spec": spec}}
 
 
 OBJECTS = Objects(
     (f"virtualmachineclusterinstancetypes.{GROUP}", "", "u1", {"spec": "cluster"}),
     (f"virtualmachineinstancetypes.{GROUP}", "default", "u1", {"spec": "namespace"}),
     (f"virtualmachineclusterpreferences.{GROUP}", "", "linux", {"spec": "preference"}),
-    ("controllerrevisions.apps", "default", "old", revision("u1", "as it was")),
+    ("controllerrevisions.apps", "default", "old", revision("u1", AS_IT_WAS)),
     ("controllerrevisions.apps", "default", "other", revision("u2", "of another")),
 )
 
@@ -47,13 +50,13 @@ def machine(which: str, matcher: Object | None, remembered: str = "") -> Object:
         ({"name": "u1", "kind": "VirtualMachineClusterInstancetype"}, "", "cluster"),
         ({"name": "u1", "kind": "virtualmachineinstancetypes"}, "", "namespace"),
         ({"name": "u1", "kind": "VirtualMachineInstancetype"}, "", "namespace"),
-        ({"name": "u1", "revisionName": "old"}, "", "as it was"),
-        ({"name": "u1"}, "old", "as it was"),
+        ({"name": "u1", "revisionName": "old"}, "", AS_IT_WAS),
+        ({"name": "u1"}, "old", AS_IT_WAS),
         ({"name": "u1"}, "other", "cluster"),
         ({"name": "u1"}, "gone", "cluster"),
     ],
 )
-def test_an_instance_type_is_found(matcher: Object | None, remembered: str, found: str | None) -> None:
+def test_an_instance_type_is_found(matcher: Object | None, remembered: str, found: Any) -> None:
     assert chosen(machine(INSTANCETYPE, matcher, remembered), INSTANCETYPE, OBJECTS) == found
 
 
@@ -71,6 +74,13 @@ def test_a_preference_is_found() -> None:
 def test_what_is_missing_is_named(matcher: Object, told: str) -> None:
     with pytest.raises(MissingError, match=told):
         chosen(machine(INSTANCETYPE, matcher), INSTANCETYPE, OBJECTS)
+
+
+@pytest.mark.parametrize("spec", [None, "cpu", {"template": {}}, {"cpu": {"guest": 1}}, {"cpu": 1, "memory": []}])
+def test_a_revision_of_something_else_is_no_instance_type(spec: Any) -> None:
+    objects = Objects(("controllerrevisions.apps", "default", "other", revision("u1", spec)))
+    with pytest.raises(MissingError, match="ControllerRevision kept keeps no instancetype"):
+        chosen(machine(INSTANCETYPE, {"name": "u1", "revisionName": "other"}), INSTANCETYPE, objects)
 
 
 def test_a_preference_is_no_instance_type() -> None:
