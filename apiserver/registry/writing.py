@@ -136,12 +136,12 @@ async def update(
     def replaced(_: Record) -> Draft:
         if not always and not obj["metadata"].get("resourceVersion"):
             raise _unconditional(resource, name)
-        return Draft(_copy(obj))
+        return Draft(copied(obj))
 
     if options.subresource or not resource.create_on_update:
         return Written(await change(resource, store, namespace, name, replaced, options))
     return await _change_or_create(
-        resource, store, namespace, name, replaced, lambda: Draft(_copy(obj)), options, may_create
+        resource, store, namespace, name, replaced, lambda: Draft(copied(obj)), options, may_create
     )
 
 
@@ -400,7 +400,7 @@ def _ends(resource: Resource, hub: Object) -> bool:
     return not waits and not resource.strategy.holds_deletion(hub)
 
 
-def _copy(obj: Object) -> Object:
+def copied(obj: Object) -> Object:
     """Return a copy of what a client sent. Raises 400 when that is nested too deeply."""
     try:
         return clone(obj)

@@ -38,6 +38,7 @@ def validate_spec(new: Object, old: Object) -> Iterator[FieldError]:
     yield from _memory_overhead(said)
     if said.get("tlsConfiguration") != before.get("tlsConfiguration"):
         yield from _tls(said.get("tlsConfiguration", {}))
+    yield from _packing(said)
     yield from _guests(said)
     if said.get("seccompConfiguration") != before.get("seccompConfiguration"):
         yield from _seccomp(said.get("seccompConfiguration", {}))
@@ -104,6 +105,18 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0
+
+
+def _packing(said: Object) -> Iterator[FieldError]:
+    """Yield an error for nodes on which guests take less than nothing."""
+    developer = said.get("developerConfiguration", {})
+    for name in ("cpuAllocationRatio", "memoryOvercommit"):
+        if developer.get(name, 0) < 0:
+            detail = "must be 1 or more; 0 means the default"
+            yield FieldError.invalid(f"{CONFIGURATION}.developerConfiguration.{name}", developer[name], detail)
+    most = said.get("virtualMachineInstancesPerNode", 0)
+    if most < 0:
+        yield FieldError.invalid(f"{CONFIGURATION}.virtualMachineInstancesPerNode", most, "must be 0 or more")
 
 
 def _guests(said: Object) -> Iterator[FieldError]:

@@ -58,6 +58,14 @@ def tls(version: str, *ciphers: str) -> Object:
 
 CUSTOM = f"{CONFIGURATION}.seccompConfiguration.virtualMachineInstanceProfile.customProfile"
 WRONG: list[tuple[Object, str, str, str]] = [
+    (
+        developer(cpuAllocationRatio=-1),
+        f"{CONFIGURATION}.developerConfiguration.cpuAllocationRatio",
+        INVALID,
+        "1 or more",
+    ),
+    (developer(memoryOvercommit=-1), f"{CONFIGURATION}.developerConfiguration.memoryOvercommit", INVALID, "1 or more"),
+    (says(virtualMachineInstancesPerNode=-1), f"{CONFIGURATION}.virtualMachineInstancesPerNode", INVALID, "0 or more"),
     (rotation(ca={"duration": "a week"}), f"{ROTATION}.ca.duration", INVALID, "must be a duration, such as 24h"),
     (rotation(server={"renewBefore": "-1h"}), f"{ROTATION}.server.renewBefore", INVALID, "must be at least 0s"),
     (rotation(ca={"duration": "48h", "renewBefore": "49h"}), f"{ROTATION}.ca.renewBefore", INVALID, "at most"),
