@@ -109,6 +109,13 @@ def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
     metadata["creationTimestamp"] = to_time(utc_now())
 
 
+def drop_empty(metadata: dict[str, Any]) -> None:
+    """Remove collections that hold nothing, in place: Kubernetes' ObjectMeta writes none (``omitempty``)."""
+    for name in ("labels", "annotations", "finalizers", "ownerReferences"):
+        if name in metadata and not metadata[name]:
+            del metadata[name]
+
+
 def validate_metadata(metadata: dict[str, Any], problem_of: NameRule = subdomain_problem) -> Iterator[FieldError]:
     """Yield everything wrong with ``metadata`` whose types the schema has already checked.
 

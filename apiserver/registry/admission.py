@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import paths
 from apiserver.machinery.errors import MAX_TOLD, FieldError
-from apiserver.machinery.objectmeta import fill_new_metadata, validate_metadata, validate_metadata_update
+from apiserver.machinery.objectmeta import drop_empty, fill_new_metadata, validate_metadata, validate_metadata_update
 from apiserver.machinery.resource import Conversion, Object, Resource
 from apiserver.registry.options import FieldValidation, WriteOptions
 
@@ -55,6 +55,7 @@ def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Obje
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
     hub["apiVersion"] = resource.hub_api_version
     hub["metadata"].pop("selfLink", None)
+    drop_empty(hub["metadata"])
     resource.strategy.settle(hub)
     return hub
 

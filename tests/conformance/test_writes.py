@@ -92,6 +92,17 @@ async def test_writes_that_change_nothing_keep_the_version(api: Api, kind: Kind)
         assert answer.body == created
 
 
+async def test_metadata_that_holds_nothing_is_not_kept(api: Api, kind: Kind) -> None:
+    empty = {"labels": {}, "annotations": {}, "finalizers": [], "ownerReferences": []}
+    manifest = {**kind.manifest("a"), "metadata": {**kind.manifest("a")["metadata"], **empty}}
+    created = (await api.call("POST", kind.path, manifest)).body
+    assert not empty.keys() & created["metadata"].keys()
+    assert b"f:metadata" not in orjson.dumps(created)
+    await api.patch(kind, "a", {"metadata": {"annotations": {"x": "1"}}})
+    removed = await patch(api, kind, "a", MERGE_PATCH, {"metadata": {"annotations": {"x": None}}})
+    assert "annotations" not in removed.body["metadata"]
+
+
 async def test_a_patch_may_name_the_version_that_it_is_for(api: Api, kind: Kind) -> None:
     created = await api.create(kind, "a")
     version = created["metadata"]["resourceVersion"]
