@@ -3,6 +3,8 @@
 Source: KubeVirt's ``pkg/instancetype/webhooks/vm`` and ``expand``.
 """
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from apiserver.machinery.cloning import clone
@@ -27,25 +29,34 @@ class Expansion:
     template: Object
     """A copy, or that of the machine itself where there is nothing to apply: it must not be changed."""
     errors: tuple[FieldError, ...] = ()
-    """Why instance type and preference cannot be applied."""
-    missing: tuple[FieldError, ...] = ()
-    """What the machine names and is not there yet. It may still come, so this alone refuses no machine."""
+    """Why instance type and preference cannot be applied. What is missing may still come: see :func:`missing`."""
 
 
 def expand(machine: Object, cluster: Cluster) -> Expansion:
     """Apply what the machine names to a copy of its template."""
-    if not any(which in machine["spec"] for which in (INSTANCETYPE, PREFERENCE)):
+    if not _names_any(machine):
         return Expansion(machine["spec"]["template"])
-    template, missing = clone(machine["spec"]["template"]), list[FieldError]()
-    instancetype = _chosen(machine, INSTANCETYPE, cluster, missing)
-    preference = _chosen(machine, PREFERENCE, cluster, missing)
+    template = clone(machine["spec"]["template"])
+    instancetype, preference = (_chosen(machine, which, cluster) for which in (INSTANCETYPE, PREFERENCE))
     if why := uneven_spread(instancetype, preference):
-        return Expansion(template, (FieldError("FieldValueInvalid", "spec.instancetype", why),), tuple(missing))
+        return Expansion(template, (FieldError("FieldValueInvalid", "spec.instancetype", why),))
     conflicts = apply(instancetype, preference, template)
     told = "the instance type decides this; remove it here, or choose another instance type"
     found = [FieldError("FieldValueInvalid", f"{TEMPLATE}.{path}", told) for path in conflicts]
     found += _requirements(instancetype, preference, template, cluster)
-    return Expansion(template, tuple(found), tuple(missing))
+    return Expansion(template, tuple(found))
+
+
+def missing(machine: Object, cluster: Cluster) -> Iterator[FieldError]:
+    """Yield what the machine names and is not there yet. It may still come, so this alone refuses no machine."""
+    for which in (INSTANCETYPE, PREFERENCE):
+        # How it is named is judged by the matcher's own rules.
+        with contextlib.suppress(UnknownKindError):
+            try:
+                chosen(machine, which, cluster.stored)
+            except MissingError as error:
+                if not is_open(machine["spec"], f"{which}.name"):
+                    yield FieldError("FieldValueNotFound", f"spec.{which}", f"{error}; create it first")
 
 
 def expand_fully(machine: Object, cluster: Cluster) -> tuple[Object, tuple[FieldError, ...]]:
@@ -65,21 +76,17 @@ def expand_fully(machine: Object, cluster: Cluster) -> tuple[Object, tuple[Field
     expanded["spec"] = {**kept, "template": expansion.template}
     for which in (INSTANCETYPE, PREFERENCE):
         expanded.get("status", {}).pop(f"{which}Ref", None)
-    return expanded, (*expansion.missing, *expansion.errors)
+    return expanded, (*missing(machine, cluster), *expansion.errors)
 
 
 def _names_any(machine: Object) -> bool:
     return INSTANCETYPE in machine["spec"] or PREFERENCE in machine["spec"]
 
 
-def _chosen(machine: Object, which: str, cluster: Cluster, missing: list[FieldError]) -> Object | None:
+def _chosen(machine: Object, which: str, cluster: Cluster) -> Object | None:
     try:
         return chosen(machine, which, cluster.stored)
-    except UnknownKindError:
-        return None  # the matcher's own rules tell
-    except MissingError as error:
-        if not is_open(machine["spec"], f"{which}.name"):
-            missing.append(FieldError("FieldValueNotFound", f"spec.{which}", f"{error}; create it first"))
+    except (MissingError, UnknownKindError):
         return None
 
 

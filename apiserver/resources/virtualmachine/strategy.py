@@ -10,7 +10,7 @@ from apiserver.machinery.resource import Caller, Object, Strategy
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachine.datavolumetemplates import validate_data_volume_templates
 from apiserver.resources.virtualmachine.defaults import fill_changed, fill_new
-from apiserver.resources.virtualmachine.expansion import expand
+from apiserver.resources.virtualmachine.expansion import expand, missing
 from apiserver.resources.virtualmachine.matchers import validate_matcher_changes, validate_matchers
 from apiserver.resources.virtualmachine.validation import (
     template_warnings,
@@ -86,5 +86,5 @@ class VirtualMachineStrategy(Strategy):
             yield "spec.running is deprecated; use spec.runStrategy"
         yield from spec_warnings(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
         yield from template_warnings(new["spec"])
-        for each in expand(new, self._cluster).missing:
+        for each in missing(new, self._cluster):
             yield f"{each.field}: {each.message}"
