@@ -63,9 +63,7 @@ async def apply(
 ) -> Record:
     """Make the replicas of ``config``, a Scale, those of the object: server-side apply. Raises 400, 404, 409, 422."""
     scale = scale_of(resource)
-    if not config.get("apiVersion") or not config.get("kind"):
-        kind = f"{config.get('apiVersion', '/')}, Kind={config.get('kind', '')}"
-        raise errors.bad_request(f"invalid object type: {kind}")
+    writing.require_type(config)
     wanted = _judged(scale.kind, config, namespace, name, options)
     parent: Object = {
         "apiVersion": resource.api_version(options.version),

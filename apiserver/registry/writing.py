@@ -180,9 +180,7 @@ async def apply(
 
     Raises 400, 404 for subresources of what is missing, 409 for conflicts with other managers, 422.
     """
-    if not config.get("apiVersion") or not config.get("kind"):
-        kind = f"{config.get('apiVersion', '/')}, Kind={config.get('kind', '')}"
-        raise errors.bad_request(f"invalid object type: {kind}")
+    require_type(config)
     admission.check_identity(resource, config, options, namespace, name)
 
     def applied(current: Record) -> Draft:
@@ -198,6 +196,13 @@ async def apply(
     if options.subresource:
         return Written(await change(resource, store, namespace, name, applied, options))
     return await _change_or_create(resource, store, namespace, name, applied, first, options, may_create)
+
+
+def require_type(config: Object) -> None:
+    """Raise 400 for what is applied without saying what it is."""
+    if not config.get("apiVersion") or not config.get("kind"):
+        kind = f"{config.get('apiVersion', '/')}, Kind={config.get('kind', '')}"
+        raise errors.bad_request(f"invalid object type: {kind}")
 
 
 def without_own_version(new: Object, current: Record) -> Object:
