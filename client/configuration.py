@@ -3,8 +3,7 @@
 from collections.abc import Callable
 
 from client.informer import Informer
-from kube.configuration import Configuration, configuration_of, governing
-from kube.objects import Object
+from kube.configuration import Configuration, Latest
 
 
 class LiveConfiguration:
@@ -13,15 +12,12 @@ class LiveConfiguration:
     def __init__(self, kubevirts: Informer) -> None:
         """``kubevirts`` holds all objects of the kind, and is run by somebody else."""
         self._kubevirts = kubevirts
-        self._read: tuple[Object | None, Configuration] = (None, Configuration())
+        self._latest = Latest()
 
     @property
     def now(self) -> Configuration:
         """The present configuration; the same object until something changes."""
-        found = governing(self._kubevirts.all())
-        if found is not self._read[0]:
-            self._read = (found, configuration_of(found))
-        return self._read[1]
+        return self._latest.of(self._kubevirts.all())
 
     async def known(self) -> None:
         """Wait until the configuration is known, so that no default is taken for it."""

@@ -16,6 +16,8 @@ _MACHINE_TYPES = {"amd64": "q35", "arm64": "virt", "s390x": "s390-ccw-virtio"}
 _EMULATED_MACHINES = {"amd64": ("q35*", "pc-q35*"), "arm64": ("virt*",), "s390x": ("s390-ccw-virtio*",)}
 _SMBIOS = {"manufacturer": "KubeVirt", "family": "KubeVirt", "product": "None"}
 DEFAULT_CPU_REQUEST = "100m"
+KUBEVIRTS = "kubevirts.kubevirt.io"
+"""The kind of the objects that say it, as storage names it."""
 
 
 class Configuration:
@@ -186,6 +188,20 @@ def governing(kubevirts: Iterable[Object]) -> Object | None:
 def configuration_of(kubevirt: Object | None) -> Configuration:
     """Return what a KubeVirt object says, or all defaults where there is none."""
     return Configuration(((kubevirt or {}).get("spec") or {}).get("configuration"))
+
+
+class Latest:
+    """The configuration of the KubeVirt object that counts: the same object until that one changes."""
+
+    def __init__(self) -> None:
+        self._read: tuple[Object | None, Configuration] = (None, Configuration())
+
+    def of(self, kubevirts: Iterable[Object]) -> Configuration:
+        """Return the configuration as ``kubevirts`` are now, or all defaults when there are none."""
+        found = governing(kubevirts)
+        if found is not self._read[0]:
+            self._read = (found, configuration_of(found))
+        return self._read[1]
 
 
 def _age(kubevirt: Object) -> tuple[str, str]:

@@ -28,10 +28,9 @@ from apiserver.storage.contract import (
     Store,
 )
 from kube import quota as quotas
-from kube.configuration import Configuration, configuration_of, governing
+from kube.configuration import KUBEVIRTS, Configuration, configuration_of, governing
 from kube.demand import Amounts
 
-KUBEVIRTS = "kubevirts.kubevirt.io"
 ATTEMPTS = 20
 """How often a namespace is counted for one write before that is refused: others may write all the time."""
 Commit = Callable[[Sequence[Along]], Awaitable[Record]]

@@ -1,9 +1,7 @@
 """What the rules of one kind may know of the rest: the other objects, and the configuration that they add up to."""
 
-from apiserver.machinery.resource import Object, Stored
-from kube.configuration import Configuration, configuration_of, governing
-
-KUBEVIRTS = "kubevirts.kubevirt.io"
+from apiserver.machinery.resource import Stored
+from kube.configuration import KUBEVIRTS, Configuration, Latest
 
 
 class Cluster:
@@ -11,12 +9,9 @@ class Cluster:
 
     def __init__(self, stored: Stored) -> None:
         self.stored = stored
-        self._read: tuple[Object | None, Configuration] = (None, Configuration())
+        self._latest = Latest()
 
     @property
     def configuration(self) -> Configuration:
         """The configuration as it is now: that of the oldest KubeVirt object, or all defaults when there is none."""
-        found = governing(self.stored.all(KUBEVIRTS))
-        if found is not self._read[0]:
-            self._read = (found, configuration_of(found))
-        return self._read[1]
+        return self._latest.of(self.stored.all(KUBEVIRTS))

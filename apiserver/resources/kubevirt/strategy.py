@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Strategy
-from apiserver.resources.cluster import KUBEVIRTS, Cluster
+from apiserver.resources.cluster import Cluster
 from apiserver.resources.kubevirt.advice import advice
 from apiserver.resources.kubevirt.validation import validate_spec
+from kube.configuration import KUBEVIRTS
 
 _WORKLOADS = {
     "virtualmachineinstances.kubevirt.io": "VirtualMachineInstances",
