@@ -201,9 +201,9 @@ async def _auditing(options: Options) -> AsyncGenerator[AuditLog | None]:
 
 async def _ensure(api: Api, *, configure: bool) -> None:
     """Make the namespaces, priority classes and roles that clients count on; ``configure`` a new database, too."""
-    namespaces = [{"metadata": {"name": name}} for name in NAMESPACES]
-    for namespace in namespaces:
-        await _ensure_one(api, api.resources["", "namespaces"], namespace)
+    namespaces = api.resources["", "namespaces"]
+    # Together: storage commits them as a group.
+    await asyncio.gather(*(_ensure_one(api, namespaces, {"metadata": {"name": name}}) for name in NAMESPACES))
     classes, (*others, last) = api.resources["scheduling.k8s.io", "priorityclasses"], system_classes()
     # What is made last, and nobody can delete, tells a database that this is done with from a new one.
     if configure and not await _exists(api, classes, last):
