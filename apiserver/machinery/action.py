@@ -4,7 +4,7 @@ An action has a path like a subresource's, in a group of its own, and stores not
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from apiserver.machinery.resource import Caller, Object, Resource
 
@@ -15,10 +15,10 @@ class Call:
 
     caller: Caller
     namespace: str
-    target: Object | None = None
-    """The stored object that it is about; None for what is done in a namespace."""
-    body: Object | None = None
-    """What the client sent, checked against its schema; None where nothing is to be sent."""
+    target: Object = field(default_factory=dict)
+    """The stored object that it is about; empty for what is done in a namespace."""
+    body: Object = field(default_factory=dict)
+    """What the client sent, checked against its schema; empty where nothing is to be sent."""
 
 
 Handler = Callable[[Call], Awaitable[Object]]

@@ -20,7 +20,7 @@ async def act(
     action: Action, store: Store, namespace: str, name: str, body: Object | None, options: WriteOptions
 ) -> Object:
     """Return the answer to an action. Raises 400 for a body that does not fit, 404, and what the action raises."""
-    target = await _target(action.target, store, namespace, name) if action.target else None
+    target = await _target(action.target, store, namespace, name) if action.target else {}
     call, version = Call(caller=options.caller, namespace=namespace, target=target), action.returns.hub.name
     if action.takes is not None and body is not None:
         sent = _version(action.takes, body)

@@ -36,8 +36,6 @@ def action(accounts: Resource, catalogue: Catalogue, stored: Stored, issue: Issu
     )
 
     async def create(call: Call) -> Object:
-        assert call.body is not None  # noqa: S101 - the action takes one
-        assert call.target is not None  # noqa: S101 - and is about an account
         spec, account = call.body["spec"], call.target
         name, asked = account["metadata"]["name"], call.body["metadata"].get("name", "")
         if asked not in ("", name):

@@ -22,7 +22,6 @@ def actions(machines: Resource, cluster: Cluster) -> tuple[Action, ...]:
     """Return the actions of ``machines``, in the order in which discovery tells them."""
 
     async def expand_sent(call: Call) -> Object:
-        assert call.body is not None  # noqa: S101 - the action takes one
         machine = clone(call.body)
         infer(machine, cluster.stored)
         expanded, found = expand_fully(machine, cluster)
@@ -31,7 +30,6 @@ def actions(machines: Resource, cluster: Cluster) -> tuple[Action, ...]:
         return expanded
 
     async def expand_stored(call: Call) -> Object:
-        assert call.target is not None  # noqa: S101 - the action is about one
         expanded, wrong = expand_fully(call.target, cluster)
         if wrong:
             raise _refused(500, "InternalError", wrong)

@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -32,8 +32,8 @@ class Memory:
     def one(self, kind: str, namespace: str, name: str) -> Object | None:
         return self.objects[kind] if (namespace, name) == ("team", "builder") else None
 
-    def all(self, kind: str, namespace: str | None = None) -> Any:
-        raise NotImplementedError
+    def all(self, kind: str, namespace: str | None = None) -> Iterator[Object]:
+        return (found for found in [self.objects[kind]] if found is not None and namespace in (None, "team"))
 
 
 def tokens(memory: Memory | None = None, now: float = NOW) -> AccountTokens:
