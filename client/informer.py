@@ -77,9 +77,23 @@ class Informer:
         """Return all objects. They must not be changed."""
         return self._store.all()
 
+    def by_name(self) -> dict[str, Object]:
+        """Return all objects by their names, of a kind in one namespace. They must not be changed."""
+        return {obj["metadata"]["name"]: obj for obj in self._store.all()}
+
     def by_index(self, index: str, value: str) -> list[Object]:
         """Return the objects found under ``value`` in one of the indexers. They must not be changed."""
         return self._store.by_index(index, value)
+
+    async def put(self, obj: Object) -> None:
+        """Create ``obj``, or replace what is known in its place; a conflict when that has changed meanwhile."""
+        metadata = obj["metadata"]
+        known = self.get(metadata["name"], metadata.get("namespace", ""))
+        if known is None:
+            await self._client.create(self.kind, obj)
+            return
+        metadata = {**metadata, "resourceVersion": known["metadata"]["resourceVersion"]}
+        self.observe(await self._client.update(self.kind, {**obj, "metadata": metadata}))
 
     def observe(self, written: Object) -> None:
         """Take over the answer to an own write, ahead of the watch, so that the next decision knows of it.

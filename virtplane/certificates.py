@@ -34,7 +34,7 @@ from certs.rotation import served_names
 from certs.trust import Kept, Report, Request, Shown, Trust, fingerprint, issuer_of
 from client.api import Client
 from client.informer import Informer
-from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
+from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET
 from client.workqueue import WorkQueue
 from kube.certificates import Strategy
 from kube.configuration import governing
@@ -87,8 +87,8 @@ class CertificateFiles:
 
     async def reconcile(self, _key: str) -> None:
         """Adopt the files where nothing is stored yet, take over what is stored, and say what is held then."""
-        config_maps = _by_name(self._config_maps)
-        secrets = _by_name(self._secrets)
+        config_maps = self._config_maps.by_name()
+        secrets = self._secrets.by_name()
         # All the Secrets that this process wants, whether it has said so before or not.
         trust = trust_in(secrets, {**config_maps, CONSUMERS: self._saying(config_maps)})
         if _nothing_usable(trust, first=CONSUMERS not in config_maps):
@@ -109,12 +109,12 @@ class CertificateFiles:
         """Make Secrets of the files. The statement comes last: only then does the controller begin its work."""
         strategy = Strategy.of(governing(self._kubevirts.all()))
         kept = Kept(authority, strategy.authority.duration)
-        await self._store(SECRET, self._secrets, secret_of(AUTHORITY, kept))
+        await self._secrets.put(secret_of(AUTHORITY, kept))
         for name, secret in SECRETS.items():
             pair = await asyncio.to_thread(Pair.load, self._pki.directory, name)
             leaf = Kept(pair, strategy.server.duration, authority.certificate)
-            await self._store(SECRET, self._secrets, secret_of(secret, leaf))
-        await self._store(CONFIG_MAP, self._config_maps, bundle_of([authority.certificate]))
+            await self._secrets.put(secret_of(secret, leaf))
+        await self._config_maps.put(bundle_of([authority.certificate]))
         await self._report(self._config_maps.get(CONSUMERS, NAMESPACE))
 
     def _take_over(self, trust: Trust) -> bool:
@@ -172,14 +172,6 @@ class CertificateFiles:
                 shown[secret] = Shown(fingerprint(leaf), issuer, leaf.not_valid_after_utc)
         return Report(frozenset(map(fingerprint, trusted)), shown)
 
-    async def _store(self, kind: Kind, informer: Informer, obj: Object) -> None:
-        known = informer.get(obj["metadata"]["name"], NAMESPACE)
-        if known is None:
-            await self._client.create(kind, obj)
-            return
-        metadata = {**obj["metadata"], "resourceVersion": known["metadata"]["resourceVersion"]}
-        informer.observe(await self._client.update(kind, {**obj, "metadata": metadata}))
-
 
 @asynccontextmanager
 async def following_certificates(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> AsyncGenerator[None]:
@@ -229,7 +221,3 @@ def _held(pki: Pki, name: str) -> Pair | None:
 
 def _parsed(bundle: bytes) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(bundle)
-
-
-def _by_name(informer: Informer) -> dict[str, Object]:
-    return {obj["metadata"]["name"]: obj for obj in informer.all()}

@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from certs.authority import Life, make_authority
-from certs.objects import AUTHORITY, NAMESPACE, SECRET_TYPE, bundle_of, secret_of, trust_in
+from certs.objects import AUTHORITY, NAMESPACE, bundle_of, secret_of, trust_in
 from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, seconds_until
 from certs.trust import Kept, Trust
 from client.informer import Informer
@@ -48,7 +48,7 @@ class CertificatesController:
         """Do one step; the change that it makes brings the next."""
         kubevirt = governing(self._kubevirts.all())
         strategy, now = Strategy.of(kubevirt), self._context.now()
-        trust = trust_in(_by_name(self._secrets), _by_name(self._config_maps))
+        trust = trust_in(self._secrets.by_name(), self._config_maps.by_name())
         step = next_step(trust, strategy, now)
         match step:
             case Wait():
@@ -69,14 +69,11 @@ class CertificatesController:
     async def _store(self, kind: Kind, informer: Informer, obj: Object) -> None:
         """Create ``obj``, or replace what is there and not changed meanwhile."""
         known = informer.get(obj["metadata"]["name"], NAMESPACE)
-        if known is None:
-            await self._context.client.create(kind, obj)
-        elif known.get("immutable") or known.get("type", SECRET_TYPE) != obj.get("type", SECRET_TYPE):
+        if known is not None and (known.get("immutable") or known.get("type") != obj.get("type")):
             # It cannot be replaced; once it is gone it counts as deleted.
             await self._context.client.delete(kind, obj["metadata"]["name"], NAMESPACE, uid=known["metadata"]["uid"])
         else:
-            metadata = {**obj["metadata"], "resourceVersion": known["metadata"]["resourceVersion"]}
-            informer.observe(await self._context.client.update(kind, {**obj, "metadata": metadata}))
+            await informer.put(obj)
 
     def _tell(self, kubevirt: Object | None, step: Step) -> None:
         match step:
@@ -98,7 +95,3 @@ def _issued(trust: Trust, step: IssueLeaf, life: Life) -> Object:
         raise ValueError(f"{step.name} was to be issued without an authority")
     signer = trust.authority.pair
     return secret_of(step.name, Kept(step.request.issue(signer, life), life.duration, signer.certificate))
-
-
-def _by_name(informer: Informer) -> dict[str, Object]:
-    return {obj["metadata"]["name"]: obj for obj in informer.all()}
