@@ -5,10 +5,9 @@ from collections.abc import Iterable
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Resource, Strategy
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.instancetype import GROUP, VERSIONS
 from apiserver.resources.instancetype.conversion import SIZES
+from apiserver.resources.instancetype.definition import define
 from apiserver.resources.rules import quantity_errors
-from apiserver.resources.versions import versions
 
 KIND = "VirtualMachineInstancetype"
 CLUSTER_KIND = "VirtualMachineClusterInstancetype"
@@ -38,32 +37,15 @@ class InstancetypeStrategy(Strategy):
 
 def namespaced(catalogue: Catalogue) -> Resource:
     """Define the kind of sizes for one namespace."""
-    return Resource(
-        group=GROUP,
-        kind=KIND,
-        plural="virtualmachineinstancetypes",
-        singular="virtualmachineinstancetype",
-        short_names=("vminstancetype", "vminstancetypes", "vmf", "vmfs"),
-        categories=("all",),
-        namespaced=True,
-        versions=versions(catalogue, GROUP, KIND, VERSIONS, conversions=SIZES, deprecated=VERSIONS[1:]),
-        strategy=InstancetypeStrategy(),
-        has_generation=True,
-        custom=True,
-    )
+    return define(catalogue, KIND, ("vminstancetype", "vminstancetypes", "vmf", "vmfs"), SIZES, InstancetypeStrategy())
 
 
 def cluster(catalogue: Catalogue) -> Resource:
     """Define the kind of sizes for all namespaces."""
-    return Resource(
-        group=GROUP,
-        kind=CLUSTER_KIND,
-        plural="virtualmachineclusterinstancetypes",
-        singular="virtualmachineclusterinstancetype",
-        short_names=("vmclusterinstancetype", "vmclusterinstancetypes", "vmcf", "vmcfs"),
-        namespaced=False,
-        versions=versions(catalogue, GROUP, CLUSTER_KIND, VERSIONS, conversions=SIZES, deprecated=VERSIONS[1:]),
-        strategy=InstancetypeStrategy(),
-        has_generation=True,
-        custom=True,
+    return define(
+        catalogue,
+        CLUSTER_KIND,
+        ("vmclusterinstancetype", "vmclusterinstancetypes", "vmcf", "vmcfs"),
+        SIZES,
+        InstancetypeStrategy(),
     )

@@ -5,10 +5,9 @@ from collections.abc import Iterable, Iterator
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Resource, Strategy
 from apiserver.machinery.schema import Catalogue
-from apiserver.resources.instancetype import GROUP, VERSIONS
 from apiserver.resources.instancetype.conversion import PREFERENCES
+from apiserver.resources.instancetype.definition import define
 from apiserver.resources.rules import quantity_errors
-from apiserver.resources.versions import versions
 from kube.instancetypes.topology import (
     ACROSS,
     DEPRECATED_TOPOLOGIES,
@@ -67,32 +66,9 @@ def _topology_errors(spec: Object) -> Iterator[FieldError]:
 
 def namespaced(catalogue: Catalogue) -> Resource:
     """Define the kind of preferences for one namespace."""
-    return Resource(
-        group=GROUP,
-        kind=KIND,
-        plural="virtualmachinepreferences",
-        singular="virtualmachinepreference",
-        short_names=("vmpref", "vmprefs", "vmp", "vmps"),
-        categories=("all",),
-        namespaced=True,
-        versions=versions(catalogue, GROUP, KIND, VERSIONS, conversions=PREFERENCES, deprecated=VERSIONS[1:]),
-        strategy=PreferenceStrategy(),
-        has_generation=True,
-        custom=True,
-    )
+    return define(catalogue, KIND, ("vmpref", "vmprefs", "vmp", "vmps"), PREFERENCES, PreferenceStrategy())
 
 
 def cluster(catalogue: Catalogue) -> Resource:
     """Define the kind of preferences for all namespaces."""
-    return Resource(
-        group=GROUP,
-        kind=CLUSTER_KIND,
-        plural="virtualmachineclusterpreferences",
-        singular="virtualmachineclusterpreference",
-        short_names=("vmcp", "vmcps"),
-        namespaced=False,
-        versions=versions(catalogue, GROUP, CLUSTER_KIND, VERSIONS, conversions=PREFERENCES, deprecated=VERSIONS[1:]),
-        strategy=PreferenceStrategy(),
-        has_generation=True,
-        custom=True,
-    )
+    return define(catalogue, CLUSTER_KIND, ("vmcp", "vmcps"), PREFERENCES, PreferenceStrategy())
