@@ -22,6 +22,7 @@ from apiserver.auth.authorization import Authorizer
 from apiserver.auth.escalation import Escalation
 from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
+from apiserver.auth.reviews import Reviews
 from apiserver.auth.roles import Roles
 from apiserver.auth.signers import Signers
 from apiserver.auth.webtokens import Signer
@@ -137,7 +138,9 @@ def _api(
         store=cache,
         catalogue=_catalogue(),
         authenticator=Authenticator(tokens),
-        authorizer=authorizer,
+        authorization=authorizer,
+        issuer=tokens,
+        reviews=Reviews(authorizer, tokens),
     )
 
 

@@ -5,12 +5,11 @@ and "Service account tokens".
 """
 
 import ssl
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import structlog
 
-from apiserver.auth.accounttokens import AccountTokens, Authenticated
 from apiserver.auth.identities import ANONYMOUS, known
 from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
@@ -19,35 +18,39 @@ from apiserver.machinery.resource import Caller
 log = structlog.get_logger(__name__)
 
 
+class TokenOwners(Protocol):
+    """Knows whose bearer tokens are, and may have to ask somebody first."""
+
+    async def owner(self, token: str) -> Caller:
+        """Return whose ``token`` is. Raises TokenError for nobody's, and 503 when that cannot be found out."""
+        ...
+
+
 class Authenticator:
     """Reads the identity of a request."""
 
-    def __init__(self, tokens: AccountTokens | None = None) -> None:
+    def __init__(self, tokens: TokenOwners | None = None) -> None:
         """Without ``tokens`` every bearer token is nobody's."""
-        self.tokens = tokens
+        self._tokens = tokens
 
-    def caller(self, connection: ssl.SSLObject | None, authorization: str = "") -> Caller:
-        """Return who sends a request over ``connection`` with this Authorization header; ANONYMOUS for nobody.
+    async def caller(self, connection: ssl.SSLObject | None, headers: Mapping[str, str]) -> Caller:
+        """Return who sends a request with these ``headers`` over ``connection``; ANONYMOUS for nobody.
 
         A verified client certificate counts first. Raises 401 for a bearer token that is nobody's.
         """
         certificate = connection.getpeercert() if connection is not None else None
         if certificate and (caller := from_subject(certificate)) != ANONYMOUS:
             return caller
-        scheme, _, token = authorization.strip().partition(" ")
+        scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             return ANONYMOUS
+        if self._tokens is None:
+            raise errors.unauthorized()
         try:
-            return self.owner(token.strip()).caller
+            return await self._tokens.owner(token.strip())
         except TokenError as wrong:
             log.info("a token is refused", why=str(wrong))
             raise errors.unauthorized() from wrong
-
-    def owner(self, token: str, audiences: Sequence[str] = ()) -> Authenticated:
-        """Return whose a token is that is for one of ``audiences``, or of this server. Raises TokenError."""
-        if self.tokens is None:
-            raise TokenError("this server knows no tokens")
-        return self.tokens.authenticate(token, audiences)
 
 
 def from_subject(certificate: Mapping[str, Any]) -> Caller:

@@ -33,7 +33,7 @@ class Escalation:
 
     def _check_role(self, caller: Caller, plural: str, role: Object) -> None:
         namespace, name = role["metadata"].get("namespace", ""), role["metadata"].get("name", "")
-        if self._authorizer.allowed(caller, _asked("escalate", plural, namespace, name)):
+        if self._authorizer.allows(caller, _asked("escalate", plural, namespace, name)):
             return
         granted = list(map(Rule.of, role.get("rules") or ()))
         # Whoever makes a role of others' rules gives away what is still to come.
@@ -44,7 +44,7 @@ class Escalation:
         key = namespace, name = role_key(binding)
         place = binding["metadata"].get("namespace", "")
         roles = "roles" if binding["roleRef"]["kind"] == "Role" else "clusterroles"
-        if self._authorizer.allowed(caller, _asked("bind", roles, namespace or place, name)):
+        if self._authorizer.allows(caller, _asked("bind", roles, namespace or place, name)):
             return
         granted = self._roles.of_role(key)
         if granted is None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authorization import Authorizer, forbidden
+from apiserver.auth.authorization import Authorization, require
 from apiserver.auth.identities import (
     ANONYMOUS,
     AUTHENTICATED,
@@ -36,7 +36,7 @@ class _Wanted:
     extra: Extra
 
 
-def impersonated(caller: Caller, headers: Iterable[tuple[str, str]], authorizer: Authorizer) -> Caller:
+async def impersonated(caller: Caller, headers: Iterable[tuple[str, str]], authorization: Authorization) -> Caller:
     """Return whom ``caller`` acts as by the headers of a request: themselves, where these name nobody.
 
     Raises 400 for groups and the like of nobody, 401 and 403 where the caller may not be all of that.
@@ -45,8 +45,7 @@ def impersonated(caller: Caller, headers: Iterable[tuple[str, str]], authorizer:
     if wanted is None:
         return caller
     for asked in _questions(wanted):
-        if not authorizer.allowed(caller, asked):
-            raise errors.unauthorized() if caller == ANONYMOUS else forbidden(caller, asked)
+        await require(authorization, caller, asked)
     return _caller(wanted)
 
 

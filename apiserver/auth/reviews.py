@@ -3,8 +3,8 @@
 Source: ``k8s.io/kubernetes/pkg/registry/authorization`` and ``authentication``.
 """
 
+from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
@@ -14,21 +14,50 @@ from apiserver.machinery.selectors import escape_field_value
 _OPERATORS = {"In": "=", "NotIn": "!="}
 
 
-def status_of(review: Object, caller: Caller, authenticator: Authenticator, authorizer: Authorizer) -> Object:
-    """Return the status of a checked review that ``caller`` sends. Raises 400 for one that asks nothing."""
-    spec = review.get("spec", {})
-    match review["kind"]:
-        case "SelfSubjectReview":
-            return {"userInfo": user_info(caller)}
-        case "TokenReview":
-            return _of_token(spec, authenticator)
-        case "SelfSubjectRulesReview":
-            return _of_rules(spec, caller, authorizer)
-        case "SelfSubjectAccessReview":
-            return {"allowed": authorizer.allowed(caller, _asked(spec))}
-        case _:
-            subject = Caller(spec.get("user", ""), frozenset(spec.get("groups") or ()))
-            return {"allowed": authorizer.allowed(subject, _asked(spec))}
+class Reviews:
+    """Answers by the tokens and rules that this server has itself."""
+
+    def __init__(self, authorizer: Authorizer, tokens: AccountTokens) -> None:
+        self._authorizer = authorizer
+        self._tokens = tokens
+
+    def status_of(self, review: Object, caller: Caller) -> Object:
+        """Return the status of a checked review that ``caller`` sends. Raises 400 for one that asks nothing."""
+        spec = review.get("spec", {})
+        match review["kind"]:
+            case "SelfSubjectReview":
+                return {"userInfo": user_info(caller)}
+            case "TokenReview":
+                return self._of_token(spec)
+            case "SelfSubjectRulesReview":
+                return self._of_rules(spec, caller)
+            case "SelfSubjectAccessReview":
+                return {"allowed": self._authorizer.allows(caller, _asked(spec))}
+            case _:
+                subject = Caller(spec.get("user", ""), frozenset(spec.get("groups") or ()))
+                return {"allowed": self._authorizer.allows(subject, _asked(spec))}
+
+    def _of_rules(self, spec: Object, caller: Caller) -> Object:
+        if not spec.get("namespace"):
+            raise errors.bad_request("no namespace on request")
+        rules = self._authorizer.rules(caller, spec["namespace"])
+        status: Object = {
+            "resourceRules": [rule.policy() for rule in rules if not rule.paths],
+            "nonResourceRules": [rule.policy() for rule in rules if rule.paths],
+            "incomplete": False,
+        }
+        if caller.node is not None:
+            status |= {"incomplete": True, "evaluationError": "an agent may do so only with what is bound to its node"}
+        return status
+
+    def _of_token(self, spec: Object) -> Object:
+        if not spec.get("token"):
+            raise errors.bad_request("token is required for TokenReview in authentication")
+        try:
+            found = self._tokens.authenticate(spec["token"], spec.get("audiences") or ())
+        except TokenError:
+            return {"authenticated": False, "user": {}, "error": "the token is not valid"}
+        return {"authenticated": True, "user": user_info(found.caller), "audiences": list(found.audiences)}
 
 
 def _asked(spec: Object) -> RequestInfo:
@@ -62,20 +91,6 @@ def _field_selector(asked: Object) -> str:
     return asked.get("rawSelector") or ",".join(terms)
 
 
-def _of_rules(spec: Object, caller: Caller, authorizer: Authorizer) -> Object:
-    if not spec.get("namespace"):
-        raise errors.bad_request("no namespace on request")
-    rules = authorizer.rules(caller, spec["namespace"])
-    status: Object = {
-        "resourceRules": [rule.policy() for rule in rules if not rule.paths],
-        "nonResourceRules": [rule.policy() for rule in rules if rule.paths],
-        "incomplete": False,
-    }
-    if caller.node is not None:
-        status |= {"incomplete": True, "evaluationError": "an agent may do so only with what is bound to its node"}
-    return status
-
-
 def user_info(caller: Caller) -> Object:
     """Return what is known of a caller, as ``authentication.k8s.io`` writes it."""
     found: Object = {"username": caller.name, "groups": sorted(caller.groups)}
@@ -84,13 +99,3 @@ def user_info(caller: Caller) -> Object:
     if caller.extra:
         found["extra"] = {key: list(values) for key, values in caller.extra}
     return found
-
-
-def _of_token(spec: Object, authenticator: Authenticator) -> Object:
-    if not spec.get("token"):
-        raise errors.bad_request("token is required for TokenReview in authentication")
-    try:
-        found = authenticator.owner(spec["token"], spec.get("audiences") or ())
-    except TokenError:
-        return {"authenticated": False, "user": {}, "error": "the token is not valid"}
-    return {"authenticated": True, "user": user_info(found.caller), "audiences": list(found.audiences)}

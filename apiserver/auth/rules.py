@@ -88,6 +88,11 @@ class Rule:
             )
 
 
+def rule(group: str, resources: str, verbs: str) -> Rule:
+    """Return the rule of some ``verbs`` on some ``resources`` of a group, both parted by spaces."""
+    return Rule(groups=frozenset((group,)), resources=frozenset(resources.split()), verbs=frozenset(verbs.split()))
+
+
 EVERYTHING = (
     Rule(verbs=frozenset(ALL), groups=frozenset(ALL), resources=frozenset(ALL)),
     Rule(verbs=frozenset(ALL), paths=frozenset(ALL)),

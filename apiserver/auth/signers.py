@@ -21,7 +21,7 @@ class Signers:
         """Return True when ``caller`` may ``approve``, or ``sign``, for ``signer``."""
         domain = signer.partition("/")[0]
         return any(
-            self._authorizer.allowed(
+            self._authorizer.allows(
                 caller, RequestInfo(verb=verb, path="", group=_GROUP, version="*", resource=_RESOURCE, name=name)
             )
             for name in (signer, f"{domain}/*")

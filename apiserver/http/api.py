@@ -5,9 +5,11 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
+from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
-from apiserver.auth.authorization import Authorizer
+from apiserver.auth.authorization import Authorization
+from apiserver.auth.reviews import Reviews
 from apiserver.machinery import errors
 from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Caller, Resource
@@ -27,7 +29,11 @@ class Api:
     store: Store
     catalogue: Catalogue
     authenticator: Authenticator
-    authorizer: Authorizer
+    authorization: Authorization
+    issuer: AccountTokens | None = None
+    """Who makes tokens of ServiceAccounts; nobody where a cluster beside this server does."""
+    reviews: Reviews | None = None
+    """What answers reviews; nothing where a cluster beside this server does."""
     workers: Workers = field(default_factory=Workers)
 
     def action(self, info: RequestInfo) -> Action | None:

@@ -7,11 +7,11 @@ import asyncio
 import time
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from apiserver.audit import AuditLog
-from apiserver.auth.authorization import ALWAYS_ALLOWED, forbidden
+from apiserver.auth.authorization import ALWAYS_ALLOWED, require
 from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.impersonation import impersonated
 from apiserver.http import answers, verbs, watches
@@ -44,7 +44,7 @@ class Dispatcher:
         actions = list(api.actions.values())
         self._discovery = Discovery(resources, actions)
         self._openapi = OpenApi(resources, actions, api.catalogue, version["gitVersion"])
-        self._issuer = api.authenticator.tokens
+        self._issuer = api.issuer
         self._health = health
         self._version = version
 
@@ -125,13 +125,10 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     transport = request.transport
     request[INFO], request[SENDER], request[CALLER] = info, ANONYMOUS, ANONYMOUS
     connection = transport.get_extra_info("ssl_object") if transport else None
-    sender = api.authenticator.caller(connection, request.headers.get(hdrs.AUTHORIZATION, ""))
+    sender = await api.authenticator.caller(connection, request.headers)
     request[SENDER] = request[CALLER] = sender
-    caller = request[CALLER] = impersonated(sender, request.headers.items(), api.authorizer)
-    if not api.authorizer.allowed(caller, info):
-        if caller == ANONYMOUS:
-            raise errors.unauthorized()
-        raise forbidden(caller, info)
+    caller = request[CALLER] = await impersonated(sender, request.headers.items(), api.authorization)
+    await require(api.authorization, caller, info)
     return await handler(request)
 
 

@@ -3,7 +3,6 @@
 from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.reviews import status_of
 from apiserver.http import answers, bodies
 from apiserver.http.api import CALLER, Api
 from apiserver.http.negotiation import JSON, REPRESENTATION, YAML
@@ -14,12 +13,14 @@ from apiserver.registry import admission
 
 
 async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+    if api.reviews is None:
+        raise errors.no_such_path()
     if request[REPRESENTATION].shape:
         raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show
     options = request_options(request)
     review = await bodies.read_object(request, options)
     checked = admission.check_transient(resource, review, options, info.namespace)
-    status = status_of(checked, request[CALLER], api.authenticator, api.authorizer)
+    status = api.reviews.status_of(checked, request[CALLER])
     return answers.unstored(resource, info.version, {**checked, "status": status}, options.warnings)
 
 

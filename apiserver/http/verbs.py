@@ -5,7 +5,7 @@ from dataclasses import replace
 from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authorization import forbidden
+from apiserver.auth.authorization import require
 from apiserver.http import actions, answers, bodies, reviews, scales
 from apiserver.http.api import API, CALLER, INFO, Api
 from apiserver.http.deleteoptions import delete_options
@@ -118,9 +118,7 @@ def _may_create(request: web.Request, api: Api, resource: Resource, info: Reques
     """Return the check of what an update or an apply creates: as if the client had sent a create."""
 
     async def check(obj: Object) -> None:
-        create = replace(info, verb="create")
-        if not api.authorizer.allowed(request[CALLER], create):
-            raise forbidden(request[CALLER], create)
+        await require(api.authorization, request[CALLER], replace(info, verb="create"))
         if resource.namespaced:
             await require_active_namespace(api.store, info.namespace, resource, obj)
 

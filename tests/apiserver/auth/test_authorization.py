@@ -101,13 +101,13 @@ SELECTIONS = [
 def test_an_agent_lists_and_watches_the_instances_of_its_node_only(
     path: str, query: dict[str, str], allowed: bool
 ) -> None:
-    assert AUTHORIZER.allowed(NODE, parse("GET", path, query)) is allowed
-    assert AUTHORIZER.allowed(CONTROLLERS, parse("GET", path, query))
+    assert AUTHORIZER.allows(NODE, parse("GET", path, query)) is allowed
+    assert AUTHORIZER.allows(CONTROLLERS, parse("GET", path, query))
 
 
 @pytest.mark.parametrize(("caller", "method", "path", "allowed"), TABLE)
 def test_each_caller_may_do_its_part_only(caller: Caller, method: str, path: str, allowed: bool) -> None:
-    assert AUTHORIZER.allowed(caller, parse(method, path, {})) is allowed
+    assert AUTHORIZER.allows(caller, parse(method, path, {})) is allowed
 
 
 def test_a_certificate_names_user_and_groups() -> None:

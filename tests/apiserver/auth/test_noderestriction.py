@@ -75,7 +75,7 @@ def served() -> Iterator[tuple[str, str]]:
 
 def allowed(group: str, resource: str, verb: str, name: str, namespace: str) -> bool:
     plural, _, subresource = resource.partition("/")
-    return AUTHORIZER.allowed(
+    return AUTHORIZER.allows(
         NODE,
         RequestInfo(
             verb=verb, path="", group=group, resource=plural, subresource=subresource, namespace=namespace, name=name
@@ -106,10 +106,10 @@ def test_the_group_alone_makes_nobody_an_agent_of_the_node(name: str) -> None:
     for resource in ("nodes", "virtualmachineinstances", "secrets"):
         group = "kubevirt.io" if resource.startswith("virtual") else ""
         asked = RequestInfo(verb="get", path="", group=group, resource=resource, namespace="default", name="one")
-        assert not AUTHORIZER.allowed(caller, asked), resource
+        assert not AUTHORIZER.allows(caller, asked), resource
 
 
 def test_the_name_alone_makes_nobody_an_agent() -> None:
     asked = RequestInfo(verb="get", path="", resource="nodes", name="one")
-    assert AUTHORIZER.allowed(NODE, asked)
-    assert not AUTHORIZER.allowed(known("system:node:one", {"system:node", "system:nodes:one"}), asked)
+    assert AUTHORIZER.allows(NODE, asked)
+    assert not AUTHORIZER.allows(known("system:node:one", {"system:node", "system:nodes:one"}), asked)

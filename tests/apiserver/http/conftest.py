@@ -95,7 +95,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             store=store,
             catalogue=catalogue,
             authenticator=Authenticator(),
-            authorizer=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
+            authorization=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
         await writing.create(served["", "namespaces"], store, "", {"metadata": {"name": "default"}}, write)
