@@ -15,9 +15,10 @@ from urllib.parse import quote, urlencode
 import aiohttp
 import orjson
 from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
-from client.errors import ApiError
+from client.errors import ApiError, KubeconfigError
 from client.kinds import Kind
 from client.tls import FollowingContext
 from kube.objects import Object
@@ -36,6 +37,8 @@ WATCH_GRACE_SECONDS = 15
 """How much longer than its ``timeoutSeconds`` a watch may last before the connection counts as dead."""
 WATCH_SILENCE_SECONDS = 120
 """How long a watch may bring nothing before the connection counts as dead: servers send a bookmark each minute."""
+SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where a pod has its token and the authority of its cluster."""
 
 
 class Client:
@@ -48,14 +51,14 @@ class Client:
 
     @classmethod
     @asynccontextmanager
-    async def from_kubeconfig(cls, path: Path, name: str) -> AsyncGenerator["Client"]:
+    async def from_kubeconfig(cls, path: Path | None, name: str) -> AsyncGenerator["Client"]:
         """Open a client as the current context of ``path`` says, and close it at the end.
 
+        Without a path it is that of the ServiceAccount of the pod that this runs in.
         ``name`` is what the program calls itself in audit logs and as the manager of the fields that it writes.
-        Raises kubernetes' ConfigException when the file is missing or unusable.
+        Raises KubeconfigError when the file, or what a pod has instead, is missing or unusable.
         """
-        api = await config.new_client_from_config(config_file=str(path), persist_config=False)
-        _follow_files(api)
+        api = await _opened(path)
         try:
             yield cls(api, name)
         finally:
@@ -230,6 +233,26 @@ class Client:
         if answer.status >= 400:
             raise ApiError.from_answer(answer.status, await _read(answer.response))
         return answer.response
+
+
+async def _opened(path: Path | None) -> ApiClient:
+    try:
+        if path is None:
+            api = ApiClient(await asyncio.to_thread(_of_service_account))
+        else:
+            api = await config.new_client_from_config(config_file=str(path), persist_config=False)
+    except (config.ConfigException, OSError) as unusable:
+        where = "the ServiceAccount of this pod" if path is None else f"the kubeconfig {path}"
+        raise KubeconfigError(f"{where} cannot be used: {unusable}") from unusable
+    _follow_files(api)
+    return api
+
+
+def _of_service_account() -> Configuration:
+    """Read what every pod has; the token is read again each minute, as the kubelet renews it."""
+    made = Configuration()
+    InClusterConfigLoader(str(SERVICE_ACCOUNT / "token"), str(SERVICE_ACCOUNT / "ca.crt")).load_and_set(made)
+    return made
 
 
 def _follow_files(api: ApiClient) -> None:

@@ -5,6 +5,10 @@ from typing import Any
 import orjson
 
 
+class KubeconfigError(Exception):
+    """There is no way to reach a cluster; the message says which file is to blame."""
+
+
 class ApiError(Exception):
     """A request that failed. ``code`` is the HTTP status, or 0 when no answer came at all."""
 

@@ -56,7 +56,8 @@ def _default_identity() -> str:
 class Options:
     """How to run the controllers."""
 
-    kubeconfig: Path
+    kubeconfig: Path | None
+    """None for the ServiceAccount of the pod."""
     leader_elect: bool
     """True where several processes run and only one may work at a time."""
     namespace: str = "default"

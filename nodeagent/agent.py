@@ -41,7 +41,8 @@ class AccelerationError(Exception):
 class Options:
     """How to run an agent."""
 
-    kubeconfig: Path
+    kubeconfig: Path | None
+    """None for the ServiceAccount of the pod."""
     node_name: str
     libvirt_uri: str
     directory: Path

@@ -65,6 +65,11 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _up(settings: Settings, *, foreground: bool, detached: bool) -> int:
+    if settings.in_kubernetes:
+        raise VirtplaneError(
+            "`virtplane up` is for a host without Kubernetes: in a cluster run `virtplane server`, `virtplane "
+            "controllers` and `virtplane agent`, or unset the kubeconfig"
+        )
     if foreground or detached:
         from virtplane.installation import run  # noqa: PLC0415
 

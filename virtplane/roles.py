@@ -9,6 +9,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
+from client.errors import KubeconfigError
 from virtplane import logs, readiness
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
@@ -55,22 +56,28 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
 
 
 async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Run the controllers against the installation's own server."""
+    """Run the controllers against the installation's own server, or the Kubernetes cluster that it is a part of."""
+    from certs.objects import NAMESPACE  # noqa: PLC0415
     from controllers.manager import Options, run  # noqa: PLC0415
 
-    kubeconfig = _existing(Home.of(settings).kubeconfig_of("controllers"))
-    # There is one such process: waiting for the lease of one that was killed would only cost time.
-    await run(Options(kubeconfig=kubeconfig, leader_elect=False), stop, ready)
+    options = Options(
+        kubeconfig=_kubeconfig(settings, "controllers"),
+        # On its own there is one such process: waiting for the lease of one that was killed would only cost time.
+        leader_elect=settings.in_kubernetes,
+        namespace=NAMESPACE,
+        core_controllers=not settings.in_kubernetes,
+    )
+    await run(options, stop, ready)
 
 
 async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
-    """Run the agent of this host's node against the installation's own server."""
+    """Run the agent of this host's node against the installation's own server, or the cluster that it is a part of."""
     from nodeagent.agent import Options, run  # noqa: PLC0415
     from virtplane.hypervisor import existing_libvirt  # noqa: PLC0415
 
     home = Home.of(settings)
     options = Options(
-        kubeconfig=_existing(home.kubeconfig_of("agent")),
+        kubeconfig=_kubeconfig(settings, "agent"),
         node_name=settings.node_name,
         libvirt_uri=settings.libvirt_uri or await existing_libvirt(),
         directory=home.agent,
@@ -96,7 +103,7 @@ def run_role(name: str, settings: Settings) -> int:
         # Two servers on one SQLite database would not see each other's writes, two agents fight over one libvirt.
         with alone(home.lock_of(name), f"another `virtplane {name}` runs in {home.directory}"):
             uvloop.run(_until_signalled(ROLES[name], settings))
-    except (VirtplaneError, OSError) as error:
+    except (VirtplaneError, KubeconfigError, OSError) as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - the message says it all
         return 1
     except Exception:
@@ -127,7 +134,10 @@ async def _tell(ready: asyncio.Event, stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _existing(kubeconfig: Path) -> Path:
+def _kubeconfig(settings: Settings, role: str) -> Path | None:
+    if settings.in_kubernetes:
+        return settings.cluster
+    kubeconfig = Home.of(settings).kubeconfig_of(role)
     if not kubeconfig.exists():
         raise RoleError(f"{kubeconfig} is not there: start `virtplane up` or `virtplane server` first, which make it")
     return kubeconfig

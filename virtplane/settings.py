@@ -21,6 +21,8 @@ ENVIRONMENT_PREFIX = "VIRTPLANE_"
 FILE_NAME = "config.yaml"
 HOME = "~/.virtplane"
 DATABASES = ("sqlite", "postgresql", "postgres")
+IN_CLUSTER = "in-cluster"
+"""The kubeconfig of a pod: its ServiceAccount."""
 LONGEST_NODE_NAME = 64 - len(NODE_PREFIX)
 """A certificate names an agent after its node, in at most 64 characters (RFC 5280, ub-common-name)."""
 
@@ -119,6 +121,13 @@ def _path(name: str, value: Any) -> str:
     return str(value)
 
 
+def _kubeconfig(name: str, value: Any) -> str:
+    text = str(value)
+    if text not in ("", IN_CLUSTER) and not Path(text).is_absolute():
+        raise SettingsError(f"{name} must be {IN_CLUSTER} or an absolute path; it is {value!r}")
+    return text
+
+
 def _directories(name: str, value: Any) -> tuple[str, ...]:
     paths = _names(name, value)
     for path in paths:
@@ -144,6 +153,11 @@ class Settings:
         "", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home", _database_url
     )
     node_name: str = _setting(own_name(), "the name of this host as a node", _node_name)
+    kubeconfig: str = _setting(
+        "",
+        f"the Kubernetes cluster to be a part of: {IN_CLUSTER} for that of the pod, or a path; empty for none",
+        _kubeconfig,
+    )
     libvirt_uri: str = _setting(
         "", "the libvirt that runs the guests; empty for the host's libvirtd where one answers, else a private one"
     )
@@ -191,6 +205,16 @@ class Settings:
     def directory(self) -> Path:
         """``home`` as a path."""
         return Path(self.home).expanduser().absolute()
+
+    @property
+    def in_kubernetes(self) -> bool:
+        """True for a part of a Kubernetes cluster, False for an installation that is its own cluster."""
+        return bool(self.kubeconfig)
+
+    @property
+    def cluster(self) -> Path | None:
+        """The kubeconfig of the Kubernetes cluster; None for the ServiceAccount of the pod."""
+        return None if self.kubeconfig == IN_CLUSTER else Path(self.kubeconfig)
 
     @property
     def database(self) -> str:

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kubernetes.config import ConfigException
-
-from client.api import ApiError, Client
+from client.api import Client
 from client.discovery import discover
+from client.errors import ApiError, KubeconfigError
 from client.kinds import Kind
+from kube.groups import is_kubevirt
 from kube.objects import Object
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
@@ -52,10 +52,11 @@ async def migrate_own_storage(settings: Settings, tell: Callable[[str], None]) -
 
     Raises StorageMigrationError when the server cannot be reached or refused something.
     """
+    kubeconfig = settings.cluster if settings.in_kubernetes else Home.of(settings).kubeconfig
     try:
-        async with Client.from_kubeconfig(Home.of(settings).kubeconfig, "virtplane-migrate-storage") as client:
-            refused = await migrate_storage(client, tell)
-    except ConfigException as unusable:
+        async with Client.from_kubeconfig(kubeconfig, "virtplane-migrate-storage") as client:
+            refused = await migrate_storage(client, tell, others_too=not settings.in_kubernetes)
+    except KubeconfigError as unusable:
         raise StorageMigrationError(f"{unusable}. Start the server first: `virtplane up`") from unusable
     except ApiError as error:
         raise StorageMigrationError(f"the server does not answer: {error}. Run this again, it goes on") from error
@@ -63,14 +64,15 @@ async def migrate_own_storage(settings: Settings, tell: Callable[[str], None]) -
         raise StorageMigrationError(f"{refused} objects were refused and stay as they are; the lines above say why")
 
 
-async def migrate_storage(client: Client, tell: Callable[[str], None]) -> int:
+async def migrate_storage(client: Client, tell: Callable[[str], None], *, others_too: bool = True) -> int:
     """Rewrite everything that ``client``'s server stores in old versions; return how many objects it refused.
 
-    Raises ApiError when the server cannot be reached.
+    Without ``others_too``, KubeVirt's kinds alone: a cluster stores the rest elsewhere. Raises ApiError when the server
+    cannot be reached.
     """
     refused = 0
     for served in await discover(client):
-        if {"list", "update"} <= served.verbs:
+        if {"list", "update"} <= served.verbs and (others_too or is_kubevirt(served.kind.group)):
             progress = Progress(served.kind)
             await _rewrite(client, progress, tell)
             refused += progress.refused

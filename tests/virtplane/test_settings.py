@@ -51,6 +51,7 @@ def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> No
         ({"database_url": "hunter2"}, "must look like"),
         ({"database_url": "postgresql://me:hunter2@db:port/x"}, "must look like"),
         ({"database_url": "mysql://me:hunter2@db/x"}, "must begin with sqlite: or postgresql:"),
+        ({"kubeconfig": "somewhere"}, "must be in-cluster or an absolute path"),
         ({"home": "~nobody-has-this-name/x"}, "use an absolute path"),
         ({"address": ""}, "must be an IP address or a host name"),
         ({"address": "a b"}, "must be an IP address or a host name"),
@@ -123,3 +124,8 @@ def test_a_child_with_our_environment_has_our_settings(tmp_path: Path) -> None:
     loaded = Settings.load({"home": str(tmp_path), "port": "9", "image_directories": "/a,/b"}, {})
     (tmp_path / "config.yaml").write_text("port: 10\nnode_name: other\n")
     assert Settings.load({}, loaded.environment()) == loaded
+
+
+def test_up_is_not_for_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["up", "--home", str(tmp_path), "--kubeconfig", "in-cluster"]) == 1
+    assert "in a cluster run `virtplane server`" in capsys.readouterr().err
