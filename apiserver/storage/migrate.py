@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 import migrations
 from apiserver.storage.contract import UnavailableError
-from apiserver.storage.sql import make_engine, why
+from apiserver.storage.engine import make_engine, why
 
 
 async def migrate(url: str) -> None:

@@ -7,15 +7,12 @@ order of all writes across replicas; then it checks what the writers expected, w
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import partial
-from types import TracebackType
 from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import URL, ColumnElement, Row, bindparam, delete, event, func, insert, make_url, or_, select, update
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
@@ -31,6 +28,7 @@ from apiserver.storage.contract import (
     Snapshot,
     UnavailableError,
 )
+from apiserver.storage.engine import CONNECT_SECONDS, Transaction, dsn, make_engine
 from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
 
@@ -41,7 +39,6 @@ BATCH_WRITES = 128
 REPLAY_EVENTS = 1000
 POLL_SECONDS = 1.0
 """How soon another replica's writes are noticed when its notification got lost."""
-CONNECT_SECONDS = 5
 COMMAND_SECONDS = 30.0
 """How long PostgreSQL may take for one command, however much that returns."""
 COMMIT_SECONDS = 7.0
@@ -54,7 +51,6 @@ PROBE_SECONDS = 1.0
 """How soon after a failed commit another is tried when nobody writes."""
 CHANNEL = "virtplane_log"
 
-_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _ONE_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
 """What makes a transaction's reads see one state: SQLite's driver begins none for reads, PostgreSQL's sees commits."""
 _IS_KEY = (
@@ -71,41 +67,6 @@ _INSERT = insert(objects).values(
 )
 _UPDATE = update(objects).where(_IS_KEY).values(revision=bindparam("b_revision"), body=bindparam("b_body"))
 _DELETE = delete(objects).where(_IS_KEY)
-
-
-def async_url(url: str) -> URL:
-    """Return a database URL with the driver that the log uses. Raises ValueError for databases not supported."""
-    parsed = make_url(url)
-    backend = parsed.get_backend_name()
-    if backend not in _DRIVERS:
-        raise ValueError(f"database {backend!r} is not supported: use sqlite:////PATH or postgresql://USER@HOST/NAME")
-    return parsed.set(drivername=_DRIVERS[backend])
-
-
-def make_engine(url: str, command_seconds: float | None = None) -> AsyncEngine:
-    """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync.
-
-    PostgreSQL has ``command_seconds`` for each command; SQLite waits for other writers as long as its pragma says.
-    """
-    parsed = async_url(url)
-    if parsed.get_backend_name() == "postgresql":
-        # Connected by the URL as it is: SQLAlchemy would hand sslmode and its like on as arguments that do not exist.
-        connect = partial(asyncpg.connect, _dsn(parsed), timeout=CONNECT_SECONDS, command_timeout=command_seconds)
-        return create_async_engine(parsed, pool_pre_ping=True, async_creator=connect)
-    engine = create_async_engine(parsed, pool_pre_ping=True)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _dsn(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "wal_autocheckpoint=1000"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
 
 
 class SqlLog:
@@ -382,7 +343,7 @@ class SqlLog:
             if int(str(reached)) > self._newest:  # not a commit of our own
                 notified.set()
 
-        connection = await asyncpg.connect(_dsn(self._engine.url), timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(dsn(self._engine.url), timeout=CONNECT_SECONDS)
         try:
             connection.add_termination_listener(lambda _: notified.set())
             await connection.add_listener(CHANNEL, heard)
@@ -397,8 +358,8 @@ class SqlLog:
         async with self._transaction() as tx:
             return (await tx.execute(query)).all()
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._engine)
+    def _transaction(self) -> Transaction:
+        return Transaction(self._engine)
 
     @asynccontextmanager
     async def _snapshot(self) -> AsyncGenerator[AsyncConnection, None]:
@@ -406,31 +367,6 @@ class SqlLog:
         async with self._transaction() as tx:
             await tx.exec_driver_sql(_ONE_SNAPSHOT[self._engine.dialect.name])
             yield tx
-
-
-class _Transaction:
-    """A transaction whose database failures are UnavailableError, whatever the driver calls them."""
-
-    def __init__(self, engine: AsyncEngine) -> None:
-        self._begin = engine.begin()
-
-    async def __aenter__(self) -> AsyncConnection:
-        try:
-            return await self._begin.__aenter__()
-        except (SQLAlchemyError, OSError) as error:
-            raise UnavailableError(why(error)) from error
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            await self._begin.__aexit__(kind, error, trace)
-        except (SQLAlchemyError, OSError) as failure:
-            if error is None or isinstance(error, Exception):
-                raise UnavailableError(why(failure)) from failure
-            # A cancellation stays one: the connection it came from is lost anyway.
-        if isinstance(error, SQLAlchemyError | OSError):
-            raise UnavailableError(why(error)) from error
 
 
 @asynccontextmanager
@@ -441,12 +377,6 @@ async def _limited(seconds: float | None) -> AsyncGenerator[None, None]:
             yield
     except TimeoutError as late:
         raise UnavailableError(f"the database does not answer within {seconds} s") from late
-
-
-def why(error: BaseException) -> str:
-    """Say what failed without the statement and its parameters, which hold users' data."""
-    original = getattr(error, "orig", None) or error
-    return f"{type(original).__name__}: {original}".splitlines()[0]
 
 
 def _within(collection: Collection) -> ColumnElement[bool]:

@@ -12,14 +12,16 @@ from sqlalchemy import text
 
 from apiserver.storage import cache as cache_module
 from apiserver.storage import compaction as compaction_module
+from apiserver.storage import engine as engine_module
 from apiserver.storage import sql as sql_module
 from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import CompactedError, Key, NotFoundError, Store, UnavailableError
+from apiserver.storage.engine import make_engine
 from apiserver.storage.shelf import Shelf
-from apiserver.storage.sql import SqlLog, make_engine
+from apiserver.storage.sql import SqlLog
 from tests.apiserver.storage.postgresql import frozen
 from tests.apiserver.storage.watches import take
 
@@ -203,6 +205,7 @@ async def test_closing_ends_while_the_database_does_not_answer(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sql_module, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(engine_module, "CONNECT_SECONDS", 1)
     monkeypatch.setattr(tasks, "CANCEL_SECONDS", 1)
     async with asyncio.timeout(20), AsyncExitStack() as stack:
         log = await stack.enter_async_context(SqlLog(postgresql_url))

@@ -19,8 +19,9 @@ from apiserver.storage import shelf as shelf_module
 from apiserver.storage import watcher as watcher_module
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import Along, CompactedError, Key
+from apiserver.storage.engine import async_url
 from apiserver.storage.migrate import migrate
-from apiserver.storage.sql import SqlLog, async_url
+from apiserver.storage.sql import SqlLog
 from tests.apiserver.storage.watches import take
 
 ONE = Key("things.test", "a", "one")

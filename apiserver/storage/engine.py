@@ -1,0 +1,83 @@
+"""How the database is spoken to: engines by URL, and transactions whose failures have one name."""
+
+from functools import partial
+from types import TracebackType
+from typing import Any
+
+import asyncpg
+from sqlalchemy import URL, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from apiserver.storage.contract import UnavailableError
+
+CONNECT_SECONDS = 5
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+
+
+def async_url(url: str) -> URL:
+    """Return a database URL with the driver that the log uses. Raises ValueError for databases not supported."""
+    parsed = make_url(url)
+    backend = parsed.get_backend_name()
+    if backend not in _DRIVERS:
+        raise ValueError(f"database {backend!r} is not supported: use sqlite:////PATH or postgresql://USER@HOST/NAME")
+    return parsed.set(drivername=_DRIVERS[backend])
+
+
+def make_engine(url: str, command_seconds: float | None = None) -> AsyncEngine:
+    """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync.
+
+    PostgreSQL has ``command_seconds`` for each command; SQLite waits for other writers as long as its pragma says.
+    """
+    parsed = async_url(url)
+    if parsed.get_backend_name() == "postgresql":
+        # Connected by the URL as it is: SQLAlchemy would hand sslmode and its like on as arguments that do not exist.
+        connect = partial(asyncpg.connect, dsn(parsed), timeout=CONNECT_SECONDS, command_timeout=command_seconds)
+        return create_async_engine(parsed, pool_pre_ping=True, async_creator=connect)
+    engine = create_async_engine(parsed, pool_pre_ping=True)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def dsn(url: URL) -> str:
+    """Return ``url`` as asyncpg takes it, password and all."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "wal_autocheckpoint=1000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+class Transaction:
+    """A transaction whose database failures are UnavailableError, whatever the driver calls them."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._begin = engine.begin()
+
+    async def __aenter__(self) -> AsyncConnection:
+        try:
+            return await self._begin.__aenter__()
+        except (SQLAlchemyError, OSError) as error:
+            raise UnavailableError(why(error)) from error
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._begin.__aexit__(kind, error, trace)
+        except (SQLAlchemyError, OSError) as failure:
+            if error is None or isinstance(error, Exception):
+                raise UnavailableError(why(failure)) from failure
+            # A cancellation stays one: the connection it came from is lost anyway.
+        if isinstance(error, SQLAlchemyError | OSError):
+            raise UnavailableError(why(error)) from error
+
+
+def why(error: BaseException) -> str:
+    """Say what failed without the statement and its parameters, which hold users' data."""
+    original = getattr(error, "orig", None) or error
+    return f"{type(original).__name__}: {original}".splitlines()[0]
