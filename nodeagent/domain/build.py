@@ -51,7 +51,7 @@ def domain_xml(
         configuration: How the system is configured.
         volumes: What the VMI's volumes became.
         attached: How each interface that is not absent is connected, by its name.
-        runtime: A directory of this guest's that QEMU may write to: ``serial.log``, ``vnc.sock`` and ``nvram.fd``.
+        runtime: A directory of this guest's that QEMU may write to: ``serial.log``, ``nvram.fd`` and two sockets.
 
     Raises:
         UnsupportedError: The VMI asks for what this node cannot provide.
@@ -109,7 +109,7 @@ def _devices(
     possible = (
         *disks(spec, volumes, machine=board, vcpus=vcpus),
         *interfaces(spec, attached, machine=board, vcpus=vcpus, owner=owner),
-        *serial(spec, runtime / "serial.log", configuration),
+        *serial(spec, runtime, configuration),
         guest_agent_channel(),
         *inputs(spec, board),
         graphics(spec, runtime / "vnc.sock"),

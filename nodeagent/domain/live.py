@@ -49,6 +49,10 @@ class LiveDomain:
     disks: tuple[LiveDisk, ...]
     agent_connected: bool
     """True while a guest agent has its channel open."""
+    console: str
+    """The path of the serial console's socket; empty where there is none."""
+    screen: str
+    """The path of the screen's socket, where VNC is spoken; empty where there is none."""
 
 
 def read_domain(xml: str) -> LiveDomain:
@@ -68,6 +72,8 @@ def read_domain(xml: str) -> LiveDomain:
         interfaces=tuple(_interfaces(domain)),
         disks=tuple(_disks(domain)),
         agent_connected=agent is not None and agent.get("state") == "connected",
+        console=_attribute(domain, "devices/serial[@type='unix']/source", "path"),
+        screen=_attribute(domain, "devices/graphics[@type='vnc']", "socket"),
     )
 
 
@@ -83,8 +89,8 @@ def _disks(domain: ET.Element) -> Iterator[LiveDisk]:
         yield LiveDisk(read_alias(found), _attribute(found, "target", "dev"))
 
 
-def _attribute(device: ET.Element, tag: str, attribute: str) -> str:
-    found = device.find(tag)
+def _attribute(element: ET.Element, path: str, attribute: str) -> str:
+    found = element.find(path)
     return "" if found is None else found.get(attribute, "")
 
 

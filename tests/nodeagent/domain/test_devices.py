@@ -5,20 +5,23 @@ from typing import Any
 
 import pytest
 
+from kube.configuration import Configuration
 from nodeagent.domain.facts import HostFacts, UnsupportedError
 from nodeagent.domain.graphics import graphics
+from nodeagent.domain.serial import serial
 from tests.nodeagent.domain.guests import ARM, KVM, built, vmi, with_devices, written
 
 VIRTIO = "virtio-non-transitional"
-SERIAL_LOG = '<serial type="pty"><log file="/var/lib/virtplane/run/serial.log" append="on" /></serial>'
-CONSOLE = '<console type="pty"><target type="serial" port="0" /></console>'
+SOCKET = '<source mode="bind" path="/var/lib/virtplane/run/serial.sock" />'
+SERIAL_LOG = f'<serial type="unix">{SOCKET}<log file="/var/lib/virtplane/run/serial.log" append="on" /></serial>'
+CONSOLE = '<console type="unix"><target type="serial" port="0" /></console>'
 
 
 @pytest.mark.parametrize(
     ("tag", "devices", "expected"),
     [
         ("serial", {}, SERIAL_LOG),
-        ("serial", {"logSerialConsole": False}, '<serial type="pty" />'),
+        ("serial", {"logSerialConsole": False}, f'<serial type="unix">{SOCKET}</serial>'),
         ("serial", {"autoattachSerialConsole": False}, ""),
         ("console", {}, CONSOLE),
         ("console", {"autoattachSerialConsole": False}, ""),
@@ -73,6 +76,13 @@ def test_libvirt_chooses_the_screens_socket_where_ours_would_have_too_long_a_pat
     ours = f'<graphics type="vnc"><listen type="socket" socket="{longest}" /></graphics>'
     assert written(graphics({}, longest)) == ours
     assert written(graphics({}, too_long)) == '<graphics type="vnc"><listen type="socket" /></graphics>'
+
+
+def test_a_console_whose_socket_would_have_too_long_a_path_is_a_terminal_of_the_node() -> None:
+    quiet = {"logSerialConsole": False}
+    port, console = serial(quiet, Path("/" + "d" * 95), Configuration({}))
+    assert written(port) == '<serial type="pty" />'
+    assert written(console) == CONSOLE.replace("unix", "pty")
 
 
 def test_efi_has_a_card_of_its_own_and_arm_another() -> None:

@@ -19,6 +19,9 @@ RUNNING = """
       <mac address='02:00:00:00:00:01'/><target dev='vnet3'/><link state='down'/><alias name='ua-default'/>
     </interface>
     <interface type='user'><mac address='02:00:00:00:00:02'/><alias name='ua-second'/></interface>
+    <serial type='unix'><source mode='bind' path='/run/serial.sock'/><log file='/run/serial.log'/></serial>
+    <console type='unix'><source mode='bind' path='/run/serial.sock'/></console>
+    <graphics type='vnc' socket='/run/vnc.sock'><listen type='socket' socket='/run/vnc.sock'/></graphics>
     <channel type='unix'>
       <target type='virtio' name='org.qemu.guest_agent.0' state='connected'/><alias name='channel0'/>
     </channel>
@@ -33,6 +36,7 @@ def test_a_running_domain_is_read() -> None:
     assert live.machine == "pc-q35-7.2"
     assert live.memory_bytes == 128 * 2**20
     assert (live.sockets, live.cores, live.threads) == (2, 2, 1)
+    assert (live.console, live.screen) == ("/run/serial.sock", "/run/vnc.sock")
     assert live.disks == (LiveDisk("root", "vda"), LiveDisk("seed", "sda"))
     assert live.interfaces == (
         LiveInterface("default", "02:00:00:00:00:01", "vnet3", "network", "down"),
