@@ -8,9 +8,11 @@ from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.bootstraptokens import BootstrapTokens
 from apiserver.auth.escalation import Escalation
 from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
+from apiserver.auth.owntokens import OwnTokens
 from apiserver.auth.reviews import Reviews
 from apiserver.auth.roles import Roles
 from apiserver.auth.signers import Signers
@@ -63,6 +65,7 @@ class Standalone:
     def api(self, store: WatchCache) -> Api:
         """Return what is served from ``store``."""
         self._stored.read_from(store)
+        vouched = OwnTokens(self._tokens, BootstrapTokens(self._stored))
         return Api(
             resources={(resource.group, resource.plural): resource for resource in self.served},
             actions={
@@ -71,10 +74,10 @@ class Standalone:
             },
             store=store,
             catalogue=self._catalogue,
-            authenticator=Authenticator(self._tokens),
+            authenticator=Authenticator(vouched),
             authorization=self._authorizer,
             issuer=self._tokens,
-            reviews=Reviews(self._authorizer, self._tokens),
+            reviews=Reviews(self._authorizer, vouched),
         )
 
     async def prepare(self, api: Api) -> None:

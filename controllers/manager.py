@@ -37,6 +37,7 @@ from controllers.namespacedefaults.controller import namespace_defaults
 from controllers.nodelifecycle.controller import NodeLifecycleController
 from controllers.resourcequota.controller import BY_NAMESPACE, ResourceQuotaController
 from controllers.scheduler.controller import BY_NODE, Scheduler
+from controllers.tokencleaner.controller import TokenCleaner
 from controllers.virtualmachine.controller import BY_WAITING, VirtualMachineController, waiting
 from kube.instances import node_of
 from kube.nodes import LEASE_NAMESPACE
@@ -99,7 +100,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
-        controllers += [ResourceQuotaController(context, monitors)]
+        controllers += [ResourceQuotaController(context, monitors), TokenCleaner(context)]
         controllers += namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")

@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit code."""
     given = vars(_parser().parse_args(arguments))
     command: Callable[..., int] = given.pop("command")
-    switches = {name: given.pop(name) for name in ("foreground", "detached", "what") if name in given}
+    known = {each.name for each in dataclasses.fields(Settings)}
+    switches = {name: given.pop(name) for name in given.keys() - known}
     try:
         return command(Settings.load(given, os.environ), **switches)
     except (VirtplaneError, OSError) as error:
@@ -31,7 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    shared = argparse.ArgumentParser(add_help=False)
+    # Left out rather than None: a command below a command must not undo what was said before it.
+    shared = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     for each in dataclasses.fields(Settings):
         flag, variable = "--" + each.name.replace("_", "-"), ENVIRONMENT_PREFIX + each.name.upper()
         shared.add_argument(flag, dest=each.name, metavar="VALUE", help=f"{each.metadata['help']} ({variable})")
@@ -61,7 +63,21 @@ def _parser() -> argparse.ArgumentParser:
         if name == "up":
             added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
             added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+    _add_token(commands.add_parser("token", help="the tokens with which other hosts join"), shared)
     return parser
+
+
+def _add_token(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    create = commands.add_parser("create", parents=[shared], help="make one, and print the command to join with it")
+    create.set_defaults(command=_token_create)
+    create.add_argument("--node", default="", metavar="NAME", help="the only node it is for, and for that once")
+    create.add_argument("--ttl", default="1h", metavar="DURATION", help="how long it is good for (1h), at most 24h")
+    listing = commands.add_parser("list", parents=[shared], help="show them, without their secret halves")
+    listing.set_defaults(command=_token_list)
+    delete = commands.add_parser("delete", parents=[shared], help="delete one")
+    delete.set_defaults(command=_token_delete)
+    delete.add_argument("token", metavar="ID", help="its first half")
 
 
 def _up(settings: Settings, *, foreground: bool, detached: bool) -> int:
@@ -128,3 +144,21 @@ def _agent(settings: Settings) -> int:
     from virtplane.roles import run_role  # noqa: PLC0415
 
     return run_role("agent", settings)
+
+
+def _token_create(settings: Settings, *, node: str, ttl: str) -> int:
+    from virtplane.tokens import create  # noqa: PLC0415
+
+    return create(settings, node=node, ttl=ttl)
+
+
+def _token_list(settings: Settings) -> int:
+    from virtplane.tokens import list_tokens  # noqa: PLC0415
+
+    return list_tokens(settings)
+
+
+def _token_delete(settings: Settings, *, token: str) -> int:
+    from virtplane.tokens import delete  # noqa: PLC0415
+
+    return delete(settings, token=token)

@@ -59,7 +59,8 @@ def _address(name: str, value: Any) -> str:
     return text
 
 
-def _node_name(name: str, value: Any) -> str:
+def node_name(name: str, value: Any) -> str:
+    """Return ``value`` if a node can be called so. Raises SettingsError, which calls it ``name``."""
     text = str(value)
     if len(text) > LONGEST_NODE_NAME or subdomain_problem(text):
         raise SettingsError(
@@ -152,7 +153,7 @@ class Settings:
     database_url: str = _setting(
         "", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home", _database_url
     )
-    node_name: str = _setting(own_name(), "the name of this host as a node", _node_name)
+    node_name: str = _setting(own_name(), "the name of this host as a node", node_name)
     kubeconfig: str = _setting(
         "",
         f"the Kubernetes cluster to be a part of: {IN_CLUSTER} for that of the pod, or a path; empty for none",

@@ -71,10 +71,6 @@ class AccountTokens:
             raise TokenError("for somebody else")
         return Authenticated(self._caller(claims), found)
 
-    async def owner(self, token: str) -> Caller:
-        """Return whose a token is that is for this server. Raises TokenError."""
-        return self.authenticate(token).caller
-
     def configuration(self, key_set: str) -> Object:
         """Return what OpenID Connect's discovery tells of the issuer, whose keys are at the URL ``key_set``."""
         return {

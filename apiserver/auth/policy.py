@@ -10,6 +10,7 @@ from apiserver.auth.identities import AUTHENTICATED, MASTERS_GROUP
 from apiserver.auth.roles import GROUP
 from apiserver.auth.rules import Rule
 from apiserver.machinery.resource import Object
+from kube.bootstraptokens import AGENTS_GROUP
 
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 """The annotation that keeps a default as it is, where it is ``false``."""
@@ -21,6 +22,9 @@ _READ = "get list watch"
 _EDIT = "create delete get list patch update watch"
 _WRITE = "create delete deletecollection patch update"
 _ALL = f"{_READ} {_WRITE}"
+_NODE_BOOTSTRAPPER = "system:node-bootstrapper"
+_NODE_CLIENT = "system:certificates.k8s.io:certificatesigningrequests:nodeclient"
+"""Whose requests for a node's certificate are approved at once; otherwise somebody has to."""
 _HEALTH = "/healthz /livez /readyz /version /version/"
 
 
@@ -76,6 +80,8 @@ def _kubernetes_roles() -> Iterable[Object]:
             _rule("authentication.k8s.io", "tokenreviews", "create"),
             _rule("authorization.k8s.io", "subjectaccessreviews", "create"),
         ),
+        _role(_NODE_BOOTSTRAPPER, _rule("certificates.k8s.io", "certificatesigningrequests", "create get list watch")),
+        _role(_NODE_CLIENT, _rule("certificates.k8s.io", "certificatesigningrequests/nodeclient", "create")),
         _role("system:service-account-issuer-discovery", _paths("/.well-known/openid-configuration /openid/v1/jwks")),
         _aggregated("admin"),
         _aggregated("edit", part_of="admin"),
@@ -190,6 +196,8 @@ CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("system:discovery", AUTHENTICATED),
     _binding("system:basic-user", AUTHENTICATED),
     _binding("system:public-info-viewer", AUTHENTICATED, _UNAUTHENTICATED),
+    _binding(_NODE_BOOTSTRAPPER, AGENTS_GROUP),
+    _binding(_NODE_CLIENT, AGENTS_GROUP),
     _binding("system:service-account-issuer-discovery", "system:serviceaccounts"),
     _binding("kubevirt.io:default", AUTHENTICATED),
     _binding("instancetype.kubevirt.io:view", AUTHENTICATED),

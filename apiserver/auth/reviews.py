@@ -3,9 +3,9 @@
 Source: ``k8s.io/kubernetes/pkg/registry/authorization`` and ``authentication``.
 """
 
-from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.owntokens import OwnTokens
 from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Object
@@ -17,7 +17,7 @@ _OPERATORS = {"In": "=", "NotIn": "!="}
 class Reviews:
     """Answers by the tokens and rules that this server has itself."""
 
-    def __init__(self, authorizer: Authorizer, tokens: AccountTokens) -> None:
+    def __init__(self, authorizer: Authorizer, tokens: OwnTokens) -> None:
         self._authorizer = authorizer
         self._tokens = tokens
 

@@ -1,6 +1,7 @@
 """A server that just started from nothing, on every database, and a client with the administrator's certificate."""
 
 import asyncio
+import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -61,6 +62,17 @@ async def controllers(server: Server) -> AsyncIterator[None]:
 async def session(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
     """Connections to the server as the administrator; paths are relative to it."""
     async with connected(server) as session:
+        yield session
+
+
+@pytest.fixture
+async def bare(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
+    """Connections without a certificate."""
+    context = ssl.create_default_context(cafile=str(server.pki.authority))
+    connector, timeout = aiohttp.TCPConnector(ssl=context), aiohttp.ClientTimeout(total=SECONDS)
+    async with aiohttp.ClientSession(
+        f"https://127.0.0.1:{server.port}", connector=connector, timeout=timeout
+    ) as session:
         yield session
 
 

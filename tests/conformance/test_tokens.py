@@ -1,16 +1,13 @@
 """Tokens of ServiceAccounts over HTTP: asked for, used, reviewed, and worth nothing once the account is gone."""
 
-import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from tests.conformance.api import CONFIG_MAP, SECONDS, Answer, Api, Kind, Object
+from tests.conformance.api import CONFIG_MAP, Answer, Api, Kind, Object
 from tests.conformance.users import BINDING, RBAC
-from tests.server import Server
 
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
@@ -30,17 +27,6 @@ async def account(api: Api) -> Object:
     answer = await api.call("POST", ACCOUNT.path, ACCOUNT.manifest("builder"))
     assert answer.code == 201, answer.body
     return answer.body
-
-
-@pytest.fixture
-async def bare(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
-    """Connections without a certificate."""
-    context = ssl.create_default_context(cafile=str(server.pki.authority))
-    connector, timeout = aiohttp.TCPConnector(ssl=context), aiohttp.ClientTimeout(total=SECONDS)
-    async with aiohttp.ClientSession(
-        f"https://127.0.0.1:{server.port}", connector=connector, timeout=timeout
-    ) as session:
-        yield session
 
 
 async def request(api: Api, spec: Object | None = None, name: str = "builder") -> Answer:

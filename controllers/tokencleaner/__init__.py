@@ -1,0 +1,1 @@
+"""Token cleaner: a bootstrap token is deleted when its time is over."""
