@@ -9,6 +9,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.bootstraptokens import BootstrapTokens
+from apiserver.auth.certificates import VerifiedCertificates
 from apiserver.auth.escalation import Escalation
 from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
@@ -74,7 +75,7 @@ class Standalone:
             },
             store=store,
             catalogue=self._catalogue,
-            authenticator=Authenticator(vouched),
+            authenticator=Authenticator(VerifiedCertificates(), vouched),
             authorization=self._authorizer,
             issuer=self._tokens,
             reviews=Reviews(self._authorizer, vouched),

@@ -1,16 +1,16 @@
-"""Who is calling: the subject of a client certificate that TLS has verified, or the owner of a bearer token.
+"""Who is calling: the owner of the client certificate, or else of the bearer token.
 
-Source: Kubernetes authentication, "X509 client certificates" (the common name is the user, organizations are groups)
-and "Service account tokens".
+Source: ``k8s.io/apiserver/pkg/authentication/authenticatorfactory``, which asks in the same order.
 """
 
 import ssl
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
-from apiserver.auth.identities import ANONYMOUS, known
+from apiserver.auth.certificates import CertificateOwners
+from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.webtokens import TokenError
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller
@@ -29,34 +29,39 @@ class TokenOwners(Protocol):
 class Authenticator:
     """Reads the identity of a request."""
 
-    def __init__(self, tokens: TokenOwners | None = None) -> None:
+    def __init__(self, certificates: CertificateOwners, tokens: TokenOwners | None = None) -> None:
         """Without ``tokens`` every bearer token is nobody's."""
+        self._certificates = certificates
         self._tokens = tokens
 
     async def caller(self, connection: ssl.SSLObject | None, headers: Mapping[str, str]) -> Caller:
-        """Return who sends a request with these ``headers`` over ``connection``; ANONYMOUS for nobody.
+        """Return who sends a request with these ``headers`` over ``connection``; ANONYMOUS for who shows nothing.
 
-        A verified client certificate counts first. Raises 401 for a bearer token that is nobody's.
+        A certificate counts first. Raises 401 for a certificate or a token that is nobody's.
         """
-        certificate = connection.getpeercert() if connection is not None else None
-        if certificate and (caller := from_subject(certificate)) != ANONYMOUS:
+        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+        if certificate and (caller := self._owner_of(certificate, headers)) is not None:
             return caller
         scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            return ANONYMOUS
+        if scheme.lower() == "bearer" and (token := token.strip()):
+            return await self._owner_of_token(token)
+        if certificate:
+            log.info("a certificate is refused")
+            raise errors.unauthorized()
+        return ANONYMOUS
+
+    def _owner_of(self, certificate: bytes, headers: Mapping[str, str]) -> Caller | None:
+        try:
+            return self._certificates.owner(certificate, headers)
+        except ValueError as broken:  # OpenSSL understands more of certificates than cryptography does
+            log.info("a certificate cannot be read", why=str(broken))
+            return None
+
+    async def _owner_of_token(self, token: str) -> Caller:
         if self._tokens is None:
             raise errors.unauthorized()
         try:
-            return await self._tokens.owner(token.strip())
+            return await self._tokens.owner(token)
         except TokenError as wrong:
             log.info("a token is refused", why=str(wrong))
             raise errors.unauthorized() from wrong
-
-
-def from_subject(certificate: Mapping[str, Any]) -> Caller:
-    """Return the caller that a certificate, in the form of ``SSLObject.getpeercert``, names."""
-    subject = [pair for relative in certificate.get("subject", ()) for pair in relative]
-    names = [value for key, value in subject if key == "commonName"]
-    if not names:
-        return ANONYMOUS
-    return known(names[-1], (value for key, value in subject if key == "organizationName"))

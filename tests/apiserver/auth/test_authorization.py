@@ -1,15 +1,21 @@
 """Administrators may everything; controllers and agents only their part; nobody else anything."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import NameOID
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.authentication import from_subject
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.certificates import from_subject
 from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.roles import Roles
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.resource import Caller
 from apiserver.registry.stored import StoredObjects
+from certs.authority import issue_client, make_authority
 from kube.instances import secret_names
 
 AUTHENTICATED = "system:authenticated"
@@ -111,15 +117,22 @@ def test_each_caller_may_do_its_part_only(caller: Caller, method: str, path: str
 
 
 def test_a_certificate_names_user_and_groups() -> None:
-    subject = ((("organizationName", "system:nodes"),), (("commonName", "system:node:one"),))
-    caller = from_subject({"subject": subject})
+    certificate = issue_client(make_authority("ca"), "system:node:one", ["system:nodes"]).certificate
+    caller = from_subject(certificate)
+    assert caller is not None
     assert caller.name == "system:node:one"
     assert caller.groups == {"system:nodes", AUTHENTICATED}
     assert caller.system
 
 
-def test_a_certificate_without_a_name_is_anonymous() -> None:
-    assert from_subject({"subject": ()}) == ANONYMOUS
+def test_a_certificate_without_a_name_is_nobodys() -> None:
+    authority = make_authority("ca")
+    unnamed = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "system:masters")])
+    builder = x509.CertificateBuilder().subject_name(unnamed).issuer_name(authority.certificate.subject)
+    now = datetime.now(UTC)
+    builder = builder.serial_number(1).not_valid_before(now).not_valid_after(now + timedelta(hours=1))
+    certificate = builder.public_key(authority.key.public_key()).sign(authority.key, hashes.SHA256())
+    assert from_subject(certificate) is None
 
 
 def test_the_secrets_of_an_instance_are_those_its_spec_mentions() -> None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
+from apiserver.auth.certificates import VerifiedCertificates
 from apiserver.auth.roles import Roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
@@ -94,7 +95,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             resources=served,
             store=store,
             catalogue=catalogue,
-            authenticator=Authenticator(),
+            authenticator=Authenticator(VerifiedCertificates()),
             authorization=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")

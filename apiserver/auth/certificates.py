@@ -1,0 +1,73 @@
+"""Whose client certificates are, by the authority that signed them.
+
+TLS has verified against all authorities at once that a client may show its certificate. What that says depends on which
+of them signed it, and a connection may outlive the certificate, and the trust in its authority: so each request asks
+anew, as kube-apiserver does. Only authorities that are themselves trusted count, not what they might have signed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Protocol
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from apiserver.auth.identities import known
+from apiserver.machinery.resource import Caller
+from certs.trust import issuer_of
+
+REMEMBERED = 1024
+"""How many certificates are remembered, so that only a connection's first request takes the time to verify it."""
+
+
+class CertificateOwners(Protocol):
+    """Knows whose certificates are."""
+
+    def owner(self, certificate: bytes, headers: Mapping[str, str], /) -> Caller | None:
+        """Return who shows ``certificate`` (DER) and sends ``headers``; None for nobody."""
+        ...
+
+
+class Authorities:
+    """Some certificate authorities, and what they have signed."""
+
+    def __init__(self, certificates: Iterable[x509.Certificate]) -> None:
+        self.certificates = tuple(certificates)
+        self._verified = lru_cache(REMEMBERED)(self._verify)
+
+    def signed(self, certificate: bytes) -> x509.Certificate | None:
+        """Return a certificate (DER) that one of them signed and that is valid now, or None."""
+        leaf, end = self._verified(certificate)
+        return leaf if leaf is not None and datetime.now(UTC) < end else None
+
+    def _verify(self, certificate: bytes) -> tuple[x509.Certificate | None, datetime]:
+        leaf = x509.load_der_x509_certificate(certificate)
+        issuer = issuer_of(leaf, self.certificates)
+        if issuer is None:
+            return None, leaf.not_valid_after_utc
+        return leaf, min(leaf.not_valid_after_utc, issuer.not_valid_after_utc)
+
+
+class VerifiedCertificates:
+    """Takes for good what TLS has verified: for a server whose authorities all stand for the same."""
+
+    def __init__(self) -> None:
+        self._owner = lru_cache(REMEMBERED)(lambda der: from_subject(x509.load_der_x509_certificate(der)))
+
+    def owner(self, certificate: bytes, _headers: Mapping[str, str]) -> Caller | None:
+        """Return whom the subject of a certificate (DER) names."""
+        return self._owner(certificate)
+
+
+def from_subject(certificate: x509.Certificate) -> Caller | None:
+    """Return whom a certificate names: the common name is the user, organizations are groups; None for nobody."""
+    name = common_name(certificate)
+    groups = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
+    return known(name, (str(each.value) for each in groups)) if name else None
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """Return the common name of a certificate's subject, the last one as Go reads it; empty where there is none."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[-1].value) if names else ""
