@@ -47,6 +47,33 @@ RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", namespaced=Tr
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
 LEASE = Kind("coordination.k8s.io", "v1", "Lease", "leases", namespaced=True)
 CONTROLLER_REVISION = Kind("apps", "v1", "ControllerRevision", "controllerrevisions", namespaced=True)
+DEPLOYMENT = Kind("apps", "v1", "Deployment", "deployments", namespaced=True)
+DAEMON_SET = Kind("apps", "v1", "DaemonSet", "daemonsets", namespaced=True)
+POD = Kind("", "v1", "Pod", "pods", namespaced=True)
+SERVICE = Kind("", "v1", "Service", "services", namespaced=True)
+NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", namespaced=True)
+POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", namespaced=True)
+PRIORITY_CLASS = Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False)
+CLUSTER_ROLE = Kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False)
+CLUSTER_ROLE_BINDING = Kind(
+    "rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
+)
+ROLE = Kind("rbac.authorization.k8s.io", "v1", "Role", "roles", namespaced=True)
+ROLE_BINDING = Kind("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", namespaced=True)
+SELF_SUBJECT_ACCESS_REVIEW = Kind(
+    "authorization.k8s.io", "v1", "SelfSubjectAccessReview", "selfsubjectaccessreviews", namespaced=False
+)
+VALIDATING_ADMISSION_POLICY = Kind(
+    "admissionregistration.k8s.io", "v1", "ValidatingAdmissionPolicy", "validatingadmissionpolicies", namespaced=False
+)
+VALIDATING_ADMISSION_POLICY_BINDING = Kind(
+    "admissionregistration.k8s.io",
+    "v1",
+    "ValidatingAdmissionPolicyBinding",
+    "validatingadmissionpolicybindings",
+    namespaced=False,
+)
+API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False)
 INSTANCETYPE_KINDS = tuple(
     Kind("instancetype.kubevirt.io", "v1beta1", kind, f"{kind.lower()}s", namespaced="Cluster" not in kind)
     for kind in (
