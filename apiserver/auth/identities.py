@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.resource import NODES_GROUP, Caller
+from certs.objects import NAMESPACE
 
 CONTROLLERS_GROUP = "system:virtplane:controllers"
 MASTERS_GROUP = "system:masters"
@@ -13,6 +14,8 @@ ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
 ACCOUNT_PREFIX = "system:serviceaccount:"
 """How the names of ServiceAccounts begin as users; namespace and name follow, parted by a colon."""
 _ACCOUNTS_GROUP = "system:serviceaccounts"
+CONTROLLERS_ACCOUNT = f"{ACCOUNT_PREFIX}{NAMESPACE}:virtplane-controllers"
+"""The controllers where they run as pods."""
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 """What else is known of a caller: keys, each with its values."""
@@ -21,7 +24,7 @@ Extra = tuple[tuple[str, tuple[str, ...]], ...]
 def known(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) -> Caller:
     """Return a caller whose name and groups are beyond doubt."""
     all_groups = frozenset(groups) | {AUTHENTICATED}
-    system = not all_groups.isdisjoint({CONTROLLERS_GROUP, NODES_GROUP})
+    system = name == CONTROLLERS_ACCOUNT or not all_groups.isdisjoint({CONTROLLERS_GROUP, NODES_GROUP})
     return Caller(name, all_groups, system, uid, extra)
 
 

@@ -7,9 +7,11 @@ import aiohttp
 import pytest
 
 from tests.conformance.api import CONFIG_MAP, Answer, Api, Kind, Object
-from tests.conformance.users import BINDING, RBAC
+from tests.conformance.users import BINDING, CLUSTER_BINDING, RBAC
 
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
+CONTROLLERS = Kind("ServiceAccount", "", "v1", "serviceaccounts", "virtplane")
+MACHINE = Kind("VirtualMachine", "kubevirt.io", "v1", "virtualmachines", "default")
 SECRET = Kind("Secret", "", "v1", "secrets", "default")
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
@@ -29,9 +31,9 @@ async def account(api: Api) -> Object:
     return answer.body
 
 
-async def request(api: Api, spec: Object | None = None, name: str = "builder") -> Answer:
+async def request(api: Api, spec: Object | None = None, name: str = "builder", kind: Kind = ACCOUNT) -> Answer:
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec or {}}
-    return await api.call("POST", f"{ACCOUNT.path}/{name}/token", body)
+    return await api.call("POST", f"{kind.path}/{name}/token", body)
 
 
 async def token(api: Api, spec: Object | None = None) -> str:
@@ -69,6 +71,28 @@ async def test_a_token_tells_who_it_is(api: Api, account: Object, bare: aiohttp.
     groups = ["system:authenticated", "system:serviceaccounts", "system:serviceaccounts:default"]
     assert (who["username"], who["groups"], who["uid"]) == (NAME, groups, account["metadata"]["uid"])
     assert who["extra"]["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
+
+
+@pytest.mark.parametrize(
+    ("accounts", "name", "kept"), [(CONTROLLERS, "virtplane-controllers", True), (ACCOUNT, "any", False)]
+)
+async def test_only_the_controllers_write_the_status_of_a_machine_whatever_roles_say(
+    api: Api, bare: aiohttp.ClientSession, accounts: Kind, name: str, kept: bool
+) -> None:
+    assert (await api.call("POST", accounts.path, accounts.manifest(name))).code == 201
+    binding = CLUSTER_BINDING.manifest(name)
+    binding["roleRef"] = {"apiGroup": RBAC, "kind": "ClusterRole", "name": "cluster-admin"}
+    binding["subjects"] = [{"kind": "ServiceAccount", "name": name, "namespace": accounts.namespace}]
+    assert (await api.call("POST", CLUSTER_BINDING.path, binding)).code == 201
+    guest = {"domain": {"memory": {"guest": "64Mi"}, "devices": {}}}
+    machine = MACHINE.manifest("one") | {"spec": {"runStrategy": "Halted", "template": {"spec": guest}}}
+    assert (await api.call("POST", MACHINE.path, machine)).code == 201
+    bearer = (await request(api, name=name, kind=accounts)).body["status"]["token"]
+    headers = {"Authorization": f"Bearer {bearer}", "Content-Type": "application/merge-patch+json"}
+    body = '{"status": {"printableStatus": "Running"}}'
+    async with bare.patch(f"{MACHINE.path}/one/status", data=body, headers=headers) as answer:
+        assert answer.status == 200
+        assert ("status" in await answer.json()) is kept
 
 
 @pytest.mark.usefixtures("account")
