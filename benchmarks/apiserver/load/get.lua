@@ -1,0 +1,10 @@
+-- Reads one machine after the other, at random.
+local common = require("common")
+
+function init(arguments)
+    common.begin(arguments)
+end
+
+function request()
+    return wrk.format("GET", wrk.path .. "/" .. common.stored())
+end

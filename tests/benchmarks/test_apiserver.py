@@ -1,0 +1,29 @@
+"""The benchmark of the API server works; how fast anything is never decides a test."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+
+BENCHMARK = Path(__file__).resolve().parents[2] / "benchmarks" / "apiserver"
+SECONDS = 120
+
+
+def run(*arguments: str) -> str:
+    command = [sys.executable, BENCHMARK, "--short", *arguments]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_the_table_has_every_figure_and_nothing_failed(tmp_path: Path) -> None:
+    saved = tmp_path / "figures.json"
+    told = run("--save", str(saved))
+    assert "FAILED" not in told
+    assert "NOT COMPLETE" not in told
+    figures = {each["name"]: each["median"] for each in orjson.loads(saved.read_bytes())["figures"]}
+    assert all(median > 0 for median in figures.values()), told
+    assert {"get", "list of 500", "status patch", "create", "memory", "ready after its start"} < figures.keys()
