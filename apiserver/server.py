@@ -21,14 +21,17 @@ from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Check, Health
 from apiserver.http.inflight import LIMIT
+from apiserver.http.metrics import CertificateMetrics
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry.revision import Revision
+from apiserver.registry.stored import StoredObjects
+from apiserver.resources.cluster import Cluster
 from apiserver.standalone import Standalone
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.sql import SqlLog
-from certs.contexts import serving_context
+from certs.contexts import ServingContext
 from kube.nodes import architecture
 
 log = structlog.get_logger()
@@ -99,12 +102,14 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         cache = await stack.enter_async_context(around.cache(sql))
         api = around.api(cache)
         await stack.enter_async_context(Compactor(sql))
-        health = Health({"storage": sql.check, **around.checks})
+        tls = _serving_context(options, cache)
+        health = Health({"storage": sql.check, "serving-certificate": tls.check, **around.checks})
         stack.callback(api.workers.close)
         await around.prepare(api)
         audit = await stack.enter_async_context(_auditing(options))
-        tls = serving_context(options.certificate, options.key, options.client_ca)
-        await _serve(stack, make_app(api, health, product_version(), audit=audit, limit=options.limit), options, tls)
+        metrics = [CertificateMetrics(tls.served)]
+        app = make_app(api, health, product_version(), audit=audit, limit=options.limit, collectors=metrics)
+        await _serve(stack, app, options, tls)
         log.info("serving", address=options.address, port=options.port)
         if ready is not None:
             ready.set()
@@ -120,6 +125,14 @@ def _surroundings(options: Options) -> Surroundings:
         data_volumes=options.data_volumes,
         configure=options.initial_configuration,
     )
+
+
+def _serving_context(options: Options, cache: WatchCache) -> ServingContext:
+    stored = StoredObjects()
+    stored.read_from(cache)
+    cluster = Cluster(stored)
+    files = (options.certificate, options.key, options.client_ca)
+    return ServingContext.of(*files, configuration=lambda: cluster.configuration.tls)
 
 
 @functools.cache

@@ -54,6 +54,11 @@ def issue_client(authority: Pair, user: str, groups: Sequence[str] = (), life: L
     return _issue(authority, subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None, life)
 
 
+def life_of(certificate: x509.Certificate) -> timedelta:
+    """Return how long a certificate was made for."""
+    return certificate.not_valid_after_utc - certificate.not_valid_before_utc - CLOCK_SKEW
+
+
 def subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
     """Return whom a certificate names; to the API server, a user and the groups it belongs to."""
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from certs.authority import CLOCK_SKEW, subject
+from certs.authority import life_of, subject
 from certs.rotation import served_names
 from certs.trust import Kept, Request, Trust, fingerprint, signed_by
 from kube.certificates import Lifetime, Strategy
@@ -85,7 +85,7 @@ def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
 def renewal(kept: Kept, lifetime: Lifetime) -> datetime:
     """Return when a certificate is to be renewed."""
     end = kept.pair.certificate.not_valid_after_utc
-    life = end - kept.pair.certificate.not_valid_before_utc - CLOCK_SKEW
+    life = life_of(kept.pair.certificate)
     return end - min(max(lifetime.renew_before, life * _LATEST), life * _EARLIEST)
 
 

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from kube.gates import GATES, Maturity
 from kube.objects import Object
+from kube.tls import TlsConfiguration
 
 _T = TypeVar("_T")
 
@@ -162,6 +163,11 @@ class Configuration:
     def keeps_serial_log(self) -> bool:
         """True when what guests write to their serial console is logged, unless they say otherwise."""
         return "disableSerialConsoleLog" not in self._options
+
+    @property
+    def tls(self) -> TlsConfiguration:
+        """What servers accept of TLS."""
+        return TlsConfiguration.of(self.said.get("tlsConfiguration", {}))
 
     def ovmf_path(self, architecture: str) -> str | None:
         """Return the directory of the EFI firmware, or None to take what the node's libvirt finds."""

@@ -76,6 +76,9 @@ def _kubernetes_roles() -> Iterable[Object]:
         ),
         _role("system:public-info-viewer", _paths(_HEALTH)),
         _role(
+            "system:monitoring", _paths("/healthz /healthz/* /livez /livez/* /readyz /readyz/* /metrics /metrics/slis")
+        ),
+        _role(
             "system:auth-delegator",
             _rule("authentication.k8s.io", "tokenreviews", "create"),
             _rule("authorization.k8s.io", "subjectaccessreviews", "create"),
@@ -198,6 +201,7 @@ CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("system:public-info-viewer", AUTHENTICATED, _UNAUTHENTICATED),
     _binding(_NODE_BOOTSTRAPPER, AGENTS_GROUP),
     _binding(_NODE_CLIENT, AGENTS_GROUP),
+    _binding("system:monitoring", "system:monitoring"),
     _binding("system:service-account-issuer-discovery", "system:serviceaccounts"),
     _binding("kubevirt.io:default", AUTHENTICATED),
     _binding("instancetype.kubevirt.io:view", AUTHENTICATED),

@@ -5,10 +5,12 @@ Authentication, authorization and error answers happen here, for every path alik
 
 import asyncio
 import time
+from collections.abc import Iterable
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
+from prometheus_client.registry import Collector
 
 from apiserver.audit import AuditLog
 from apiserver.auth.authorization import ALWAYS_ALLOWED, require
@@ -21,6 +23,7 @@ from apiserver.http.content import finished
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT, InFlight
+from apiserver.http.metrics import Metrics, measuring
 from apiserver.http.openapi import OpenApi
 from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
@@ -34,6 +37,7 @@ log = structlog.get_logger()
 REQUEST_SECONDS = 60
 """How long a request may take; kube-apiserver's ``--request-timeout``."""
 IN_FLIGHT = web.AppKey("in-flight", InFlight)
+METRICS = web.AppKey("metrics", Metrics)
 
 
 class Dispatcher:
@@ -62,8 +66,6 @@ class Dispatcher:
                 return self._discovery.answer(request, root, below)
             case ["openapi", "v2"]:
                 return self._openapi.v2(request)
-            case ["openapi", "v3"]:
-                return self._openapi.v3_root()
             case ["openapi", "v3", *root]:
                 return self._openapi.v3(request, "/".join(root))
             case [".well-known", "openid-configuration"] if self._issuer:
@@ -74,6 +76,8 @@ class Dispatcher:
                 return answers.json(self._version)
             case ["healthz" | "livez" | "readyz" as endpoint, *check]:
                 return await self._health.answer(request, endpoint, "/".join(check))
+            case ["metrics"]:
+                return await request.app[METRICS].answer(request)
             case []:
                 return answers.json({"paths": self._paths()})
             case _:
@@ -81,7 +85,8 @@ class Dispatcher:
 
     def _paths(self) -> list[str]:
         """Return every path that can be read and is no object, as ``/`` of kube-apiserver tells it."""
-        return sorted(["/version", "/openapi/v2", "/openapi/v3", *self._discovery.paths(), *self._health.paths()])
+        documents = ("/metrics", "/openapi/v2", "/openapi/v3", "/version")
+        return sorted([*documents, *self._discovery.paths(), *self._health.paths()])
 
 
 @web.middleware
@@ -136,7 +141,8 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Bound how many requests are under way, and for how long each; watches and health checks apart."""
     if request[INFO].verb == "watch":
-        return await handler(request)
+        with request.app[METRICS].long_running(request[INFO]):
+            return await handler(request)
     seconds = _seconds(request)
     if request.path in ALWAYS_ALLOWED:
         return await handler(request)
@@ -183,14 +189,26 @@ async def _log_requests(request: web.Request, handler: Handler) -> web.StreamRes
 
 
 def make_app(
-    api: Api, health: Health, version: dict[str, str], *, audit: AuditLog | None = None, limit: int = LIMIT
+    api: Api,
+    health: Health,
+    version: dict[str, str],
+    *,
+    audit: AuditLog | None = None,
+    limit: int = LIMIT,
+    collectors: Iterable[Collector] = (),
 ) -> web.Application:
-    """Return the application that serves ``api``, with at most ``limit`` requests under way at once."""
+    """Return the application that serves ``api``, with at most ``limit`` requests under way at once.
+
+    ``collectors`` know what metrics tell of more than requests.
+    """
+    in_flight = InFlight(limit)
+    metrics = Metrics(api, lambda: in_flight.total, collectors)
     auditing = [auditor(audit)] if audit is not None else []
-    middlewares = [_log_requests, _finish, *auditing, _errors, _access, _bounded]
+    middlewares = [_log_requests, measuring(metrics), _finish, *auditing, _errors, _access, _bounded]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[API] = api
-    app[IN_FLIGHT] = InFlight(limit)
+    app[IN_FLIGHT] = in_flight
+    app[METRICS] = metrics
     app[watches.STOPPING] = health.stopping
     # A line break is a character of a path like any other.
     app.router.add_route("*", "/{path:(?s:.*)}", Dispatcher(api, health, version).__call__)

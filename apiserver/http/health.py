@@ -6,9 +6,12 @@ Source: Kubernetes API health endpoints; ``k8s.io/apiserver/pkg/server/healthz``
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 
+import structlog
 from aiohttp import web
 
 from apiserver.machinery import errors
+
+log = structlog.get_logger(__name__)
 
 CHECK_SECONDS = 2.0
 
@@ -61,7 +64,9 @@ class Health:
             return name != _SHUTDOWN or not self.stopping.is_set()
         try:
             await asyncio.wait_for(self._checks[name](), CHECK_SECONDS)
-        except Exception:  # noqa: BLE001 - whatever a check raises means that it fails
+        except Exception as wrong:  # noqa: BLE001 - whatever a check raises means that it fails
+            # The caller may be anybody, and learns the name only.
+            log.warning("health check failed", check=name, why=str(wrong) or type(wrong).__name__)
             return False
         return True
 

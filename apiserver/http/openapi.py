@@ -53,13 +53,15 @@ class OpenApi:
                 self._actions.setdefault(root, []).append(action)
         self._documents: dict[str, tuple[bytes, str]] = {}
 
-    def v3_root(self) -> web.Response:
-        """Answer ``/openapi/v3``: where each group-version's document is, with the hash of its content."""
+    def _v3_root(self) -> web.Response:
+        """Say where each group-version's document is, with the hash of its content."""
         paths = {root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={self._v3(root)[1]}"} for root in self._served}
         return json({"paths": paths})
 
     def v3(self, request: web.Request, root: str) -> web.Response:
-        """Answer ``/openapi/v3/apis/GROUP/VERSION``. Raises 404."""
+        """Answer ``/openapi/v3``, and below it ``apis/GROUP/VERSION`` for ``root``. Raises 404."""
+        if not root:
+            return self._v3_root()
         if root not in self._served:
             raise errors.no_such_path()
         body, digest = self._v3(root)

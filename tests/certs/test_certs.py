@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import serialization
 from certs import authority as authority_module
 from certs.authority import issue_client, issue_server, make_authority, subject
 from certs.bootstrap import AuthorityError, ensure
-from certs.contexts import serving_context
+from certs.contexts import ServingContext
 from certs.pair import Pair
 from certs.rotation import Leaf, why_rotate
 
@@ -149,7 +149,7 @@ def test_a_foreign_leaf_is_found() -> None:
 
 def test_a_replaced_certificate_is_served_from_the_next_handshake(tmp_path: Path) -> None:
     pki = ensure(tmp_path, NAMES, "one")
-    context = serving_context(pki.certificate("server"), pki.key("server"), pki.authority)
+    context = ServingContext.of(pki.certificate("server"), pki.key("server"), pki.authority)
     assert served_serial(context, pki.authority) == serials(tmp_path)["server"]
     issue_server(Pair.load(tmp_path, "ca"), "virtplane", NAMES).save(tmp_path, "server")
     assert served_serial(context, pki.authority) == serials(tmp_path)["server"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from certs.authority import issue_client, issue_server, make_authority
-from certs.contexts import serving_context
+from certs.contexts import ServingContext
 from certs.pair import Pair
 from client.tls import FollowingContext
 
@@ -19,7 +19,7 @@ class Ends:
         self.server, self.client = directory / "server", directory / "client"
         self.renew(self.server, lambda authority: issue_server(authority, "s", ["localhost"]))
         self.renew(self.client, lambda authority: issue_client(authority, "c"))
-        self.serving = serving_context(*(self.server / name for name in ("own.crt", "own.key", "ca.crt")))
+        self.serving = ServingContext.of(*(self.server / name for name in ("own.crt", "own.key", "ca.crt")))
         files = (self.client / name for name in ("ca.crt", "own.crt", "own.key"))
         self.calling = FollowingContext.of(*files)
 

@@ -7,6 +7,7 @@ from apiserver.resources.virtualmachineinstance.defaults import fill_instance
 from apiserver.resources.virtualmachineinstance.validation import validate_spec
 from kube.configuration import Configuration
 from kube.gates import GATES, Maturity
+from kube.tls import NO_LONGER_SPOKEN
 
 INERT = (
     "spec.imageTag",
@@ -49,7 +50,6 @@ INERT = (
             "selinuxLauncherType",
             "supportContainerResources",
             "supportedGuestAgentVersions",
-            "tlsConfiguration",
             "virtTemplateDeployment",
             "vmStateStorageClass",
             "webhookConfiguration",
@@ -83,6 +83,7 @@ def advice(kubevirt: Object) -> Iterator[str]:
         told = f"{interface!r} does not lead to the pod network; {' and '.join(_INTERFACES)} do"
         yield f"spec.configuration.network.defaultNetworkInterface: {told}"
     yield from _of_defaults(configuration)
+    yield from _of_tls(said.get("tlsConfiguration", {}))
     for path in INERT:
         if _at(kubevirt, path):
             yield f"{path}: nothing acts on it yet: it is checked and kept, and that is all"
@@ -94,6 +95,16 @@ def _of_defaults(configuration: Configuration) -> Iterator[str]:
     fill_instance(guest, configuration)
     for problem in validate_spec(guest, "spec", configuration):
         yield f"guests that leave {problem.field} to this configuration are refused: {problem.message}"
+
+
+def _of_tls(said: Object) -> Iterator[str]:
+    path = "spec.configuration.tlsConfiguration"
+    if said.get("minTLSVersion") in NO_LONGER_SPOKEN:
+        yield f"{path}.minTLSVersion: nothing older than TLS 1.2 is spoken"
+    ciphers = said.get("ciphers", ())
+    if ciphers and not any("_ECDHE_ECDSA_" in name for name in ciphers):
+        told = "only TLS 1.3 is left: certificates are of ECDSA, and none of these is of TLS_ECDHE_ECDSA"
+        yield f"{path}.ciphers: {told}"
 
 
 def _of_gates(developer: Object) -> Iterator[str]:

@@ -12,11 +12,11 @@ from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.kubevirt.certificates import certificate_errors
-from apiserver.resources.kubevirt.ciphers import CIPHERS
 from apiserver.resources.virtualmachineinstance.validation import affinity
 from apiserver.resources.virtualmachineinstance.validation.placement import node_selector
 from apiserver.resources.virtualmachineinstance.validation.values import absolute_path_problems
 from kube.configuration import Configuration
+from kube.tls import CIPHERS_OF_TLS13, OPENSSL_NAMES
 
 CONFIGURATION = "spec.configuration"
 _PATCHES = "spec.customizeComponents.patches"
@@ -141,7 +141,7 @@ def _tls(said: Object) -> Iterator[FieldError]:
         yield FieldError.forbidden(path, told)
         return
     for i, name in enumerate(ciphers):
-        if name not in CIPHERS:
+        if name not in OPENSSL_NAMES and name not in CIPHERS_OF_TLS13:
             yield FieldError.invalid(f"{path}[{i}]", name, "is no cipher that Go knows; use names of IANA's")
 
 

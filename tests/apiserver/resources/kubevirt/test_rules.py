@@ -286,6 +286,8 @@ ADVICE: list[tuple[Object, str]] = [
     (says(network={"permitSlirpInterface": True}), "network.permitSlirpInterface is deprecated"),
     (says(machineType="q35"), "spec.configuration.machineType is deprecated; use architectureConfiguration"),
     ({"infra": {"replicas": 2}}, "spec.infra: nothing acts on it yet"),
+    (tls("VersionTLS11"), "tlsConfiguration.minTLSVersion: nothing older than TLS 1.2 is spoken"),
+    (tls("VersionTLS12", "TLS_RSA_WITH_AES_128_CBC_SHA"), "tlsConfiguration.ciphers: only TLS 1.3 is left"),
     (developer(clusterProfiler=True), "developerConfiguration.clusterProfiler: nothing acts on it yet"),
 ]
 
@@ -335,6 +337,7 @@ def test_nothing_is_warned_of_that_has_an_effect() -> None:
         network={"defaultNetworkInterface": "masquerade", "permitBridgeInterfaceOnPodNetwork": False},
         smbios={"family": "Virtplane"},
         memBalloonStatsPeriod=5,
+        tlsConfiguration={"minTLSVersion": "VersionTLS12", "ciphers": ["TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"]},
         developerConfiguration={"featureGates": ["HostDisk"], "useEmulation": True, "cpuAllocationRatio": 4},
     )
     assert advised(said) == []
@@ -371,6 +374,7 @@ IN_FORCE = {
         "ovmfPath",
         "persistentReservationConfiguration",
         "smbios",
+        "tlsConfiguration",
         "virtualMachineInstancesPerNode",
         "virtualMachineOptions",
         "vmRolloutStrategy",
