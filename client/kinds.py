@@ -74,6 +74,10 @@ VALIDATING_ADMISSION_POLICY_BINDING = Kind(
     namespaced=False,
 )
 API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False)
+TOKEN_REVIEW = Kind("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False)
+SUBJECT_ACCESS_REVIEW = Kind(
+    "authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False
+)
 INSTANCETYPE_KINDS = tuple(
     Kind("instancetype.kubevirt.io", "v1beta1", kind, f"{kind.lower()}s", namespaced="Cluster" not in kind)
     for kind in (
