@@ -100,6 +100,11 @@ class LiveClusterTrust:
             return
         log.info("trusting whom the cluster says", front_proxy=self.now.proxy is not None)
 
+    async def check(self) -> None:
+        """Raise ClusterTrustError while there is no front proxy to trust, through which nearly all callers come."""
+        if self.now.proxy is None:
+            raise ClusterTrustError(f"the ConfigMap {NAMESPACE}/{NAME} names no front proxy that could be trusted")
+
 
 def informer(client: Client) -> Informer:
     """Return what follows the ConfigMap, which is one of the few objects that every server in a cluster may read."""
