@@ -20,7 +20,7 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from client.errors import ApiError, KubeconfigError
 from client.kinds import Kind
-from client.tls import FollowingContext, FollowingRest
+from client.tls import FollowingContext
 from kube.objects import Object
 
 __all__ = ["ApiError", "Client", "Kind"]
@@ -46,6 +46,7 @@ class Client:
 
     def __init__(self, api: ApiClient, name: str) -> None:
         self._api = api
+        self._name = name
         self._user_agent = f"{name}/{distribution_version('virtplane')}"
         self._host: str = api.configuration.host.rstrip("/")
 
@@ -166,6 +167,12 @@ class Client:
         path = _path(kind, namespace, name) + (f"/{subresource}" if subresource else "")
         return await self._request("PATCH", path, body=patch, media_type=media_type)
 
+    async def apply(self, kind: Kind, obj: Object) -> Object:
+        """Apply ``obj`` on the server's side and return it as stored; what others say of its fields gives way."""
+        query = {"fieldManager": self._name, "force": "true"}
+        media_type = "application/apply-patch+yaml"
+        return await self._request("PATCH", _path_of(kind, obj), query=query, body=obj, media_type=media_type)
+
     async def delete(
         self,
         kind: Kind,
@@ -256,11 +263,11 @@ def _of_service_account() -> Configuration:
 
 
 def _follow_files(api: ApiClient) -> None:
-    """Let each request use what the kubeconfig's files hold then: certificates are renewed under way."""
+    """Let new connections use what the kubeconfig's files hold then: certificates are renewed under way."""
     said = api.configuration
     if said.ssl_ca_cert and said.verify_ssl:
         certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
-        api.rest_client = FollowingRest(said, FollowingContext.of(Path(said.ssl_ca_cert), certificate, key))
+        api.rest_client.ssl_context = FollowingContext.of(Path(said.ssl_ca_cert), certificate, key)
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

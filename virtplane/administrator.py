@@ -25,7 +25,8 @@ async def administrator(settings: Settings) -> AsyncGenerator[Client]:
         async with Client.from_kubeconfig(kubeconfig, "virtplane") as client:
             yield client
     except KubeconfigError as unusable:
-        raise AdministratorError(f"{unusable}. Start the server first: `virtplane up`") from unusable
+        advice = "" if settings.in_kubernetes else ". Start the server first: `virtplane up`"
+        raise AdministratorError(f"{unusable}{advice}") from unusable
     except ApiError as error:
         told = "the server does not answer" if error.unreachable else "the server refuses"
         raise AdministratorError(f"{told}: {error.message}") from error

@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
         ("server", _server, "run the API server alone; writes a kubeconfig below home"),
         ("controllers", _controllers, "run the controllers alone"),
         ("agent", _agent, "run the node agent alone"),
+        ("install", _install, "put Virtplane into the cluster of --kubeconfig, upgrade it there, or show how it is"),
+        ("uninstall", _uninstall, "take Virtplane out of the cluster of --kubeconfig"),
     ):
         added = commands.add_parser(name, parents=[shared], help=text)
         added.set_defaults(command=command)
@@ -63,8 +65,30 @@ def _parser() -> argparse.ArgumentParser:
         if name == "up":
             added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
             added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+        if name == "install":
+            _add_install_flags(added)
+        if name == "uninstall":
+            added.add_argument(
+                "--remove-machines", action="store_true", help="end all guests, and forget their machines"
+            )
+            _add_timeout(added)
     _add_token(commands.add_parser("token", help="the tokens with which other hosts join"), shared)
     return parser
+
+
+def _add_install_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--overlay",
+        choices=("sqlite", "postgresql"),
+        help="the storage; that of what is installed, else postgresql with a --database-url and sqlite without",
+    )
+    parser.add_argument("--image", default="", help="the container image; virtplane of this version")
+    parser.add_argument("--status", action="store_true", help="change nothing: show how what is installed is")
+    _add_timeout(parser)
+
+
+def _add_timeout(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", default="5m", metavar="DURATION", help="how long to wait for each step (5m)")
 
 
 def _add_token(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
@@ -162,3 +186,17 @@ def _token_delete(settings: Settings, *, token: str) -> int:
     from virtplane.tokens import delete  # noqa: PLC0415
 
     return delete(settings, token=token)
+
+
+def _install(settings: Settings, *, overlay: str | None, image: str, status: bool, timeout: str) -> int:
+    from virtplane.incluster import run_install, run_report  # noqa: PLC0415
+
+    if status:
+        return run_report(settings)
+    return run_install(settings, overlay=overlay, image=image, timeout=timeout)
+
+
+def _uninstall(settings: Settings, *, remove_machines: bool, timeout: str) -> int:
+    from virtplane.incluster import run_uninstall  # noqa: PLC0415
+
+    return run_uninstall(settings, remove_machines=remove_machines, timeout=timeout)

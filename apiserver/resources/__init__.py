@@ -125,12 +125,14 @@ def resources(
 
 
 def actions(
-    served: Iterable[Resource], stored: Stored, catalogue: Catalogue, issue: tokenrequest.Issue | None = None
+    served: Iterable[Resource], stored: Stored, catalogue: Catalogue, issue: tokenrequest.Issue
 ) -> tuple[Action, ...]:
     """Return what can be done with objects of the ``served`` kinds beyond reading and writing them.
 
-    ``issue`` makes tokens of ServiceAccounts; None where somebody else does.
+    ``issue`` makes tokens of ServiceAccounts.
     """
     kinds = {(each.group, each.plural): each for each in served}
-    tokens = () if issue is None else (tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),)
-    return (*tokens, *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)))
+    return (
+        tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),
+        *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)),
+    )
