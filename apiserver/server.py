@@ -5,7 +5,7 @@ import functools
 import platform
 import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from importlib.metadata import version as distribution_version
 from pathlib import Path
@@ -22,6 +22,7 @@ from apiserver.http.app import make_app
 from apiserver.http.health import Check, Health
 from apiserver.http.inflight import LIMIT
 from apiserver.http.metrics import CertificateMetrics
+from apiserver.incluster import Member, in_cluster
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry.revision import Revision
@@ -61,6 +62,8 @@ class Options:
     """How much of what to write there; metadata of everything but heartbeats and discovery when None."""
     initial_configuration: bool = False
     """True where nobody else configures the system: a new database begins with a KubeVirt object for a single host."""
+    member: Member | None = None
+    """Where the server is part of a Kubernetes cluster; None where it is its own."""
     data_volumes: bool = True
     """False where the containerized data importer serves ``cdi.kubevirt.io``."""
 
@@ -76,6 +79,15 @@ class Surroundings(Protocol):
     @property
     def checks(self) -> Mapping[str, Check]:
         """What the server must have there to be ready, by name."""
+        ...
+
+    @property
+    def client_authorities(self) -> Sequence[Path]:
+        """The files of those who sign certificates of clients."""
+        ...
+
+    def trusted(self) -> str:
+        """Return who else signs certificates of clients now, in PEM."""
         ...
 
     def cache(self, log: SqlLog) -> WatchCache:
@@ -94,15 +106,18 @@ class Surroundings(Protocol):
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
     """Serve until ``stop`` is set, then finish what is under way; set ``ready`` once requests are answered.
 
-    Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used.
+    Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used; KubeconfigError and
+    HalfConfiguredError where a Kubernetes cluster cannot be reached, or does not give the server what it needs.
     """
     async with AsyncExitStack() as stack:
-        around = _surroundings(options)
+        around = await stack.enter_async_context(_surroundings(options, stop))
+        if stop.is_set():  # while the cluster was waited for
+            return
         sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(around.served)))
         cache = await stack.enter_async_context(around.cache(sql))
         api = around.api(cache)
         await stack.enter_async_context(Compactor(sql))
-        tls = _serving_context(options, cache)
+        tls = _serving_context(options, around, cache)
         health = Health({"storage": sql.check, "serving-certificate": tls.check, **around.checks})
         stack.callback(api.workers.close)
         await around.prepare(api)
@@ -118,21 +133,31 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         log.info("stopping")
 
 
-def _surroundings(options: Options) -> Surroundings:
-    return Standalone(
-        _catalogue(),
-        options.token_key,
-        data_volumes=options.data_volumes,
-        configure=options.initial_configuration,
+def _surroundings(options: Options, stop: asyncio.Event) -> AbstractAsyncContextManager[Surroundings]:
+    if options.member is not None:
+        return in_cluster(_catalogue(), options.member, stop, data_volumes=options.data_volumes)
+    return nullcontext(
+        Standalone(
+            _catalogue(),
+            options.token_key,
+            options.client_ca,
+            data_volumes=options.data_volumes,
+            configure=options.initial_configuration,
+        )
     )
 
 
-def _serving_context(options: Options, cache: WatchCache) -> ServingContext:
+def _serving_context(options: Options, around: Surroundings, cache: WatchCache) -> ServingContext:
     stored = StoredObjects()
     stored.read_from(cache)
     cluster = Cluster(stored)
-    files = (options.certificate, options.key, options.client_ca)
-    return ServingContext.of(*files, configuration=lambda: cluster.configuration.tls)
+    return ServingContext.of(
+        options.certificate,
+        options.key,
+        *around.client_authorities,
+        configuration=lambda: cluster.configuration.tls,
+        trusted=around.trusted,
+    )
 
 
 @functools.cache

@@ -42,7 +42,9 @@ NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, "virtpla
 class Standalone:
     """What a server has around it that has no Kubernetes: nothing (see :class:`apiserver.server.Surroundings`)."""
 
-    def __init__(self, catalogue: Catalogue, token_key: Path, *, data_volumes: bool, configure: bool) -> None:
+    def __init__(
+        self, catalogue: Catalogue, token_key: Path, client_ca: Path, *, data_volumes: bool, configure: bool
+    ) -> None:
         """``configure`` gives a new database a KubeVirt object. Raises OSError and ValueError for no ``token_key``."""
         self._catalogue = catalogue
         self._configure = configure
@@ -58,6 +60,11 @@ class Standalone:
             may_use_signer=Signers(self._authorizer).may_use,
         )
         self.checks: Mapping[str, Check] = {}
+        self.client_authorities = (client_ca,)
+
+    def trusted(self) -> str:
+        """Return who else signs certificates of clients: nobody."""
+        return ""
 
     def cache(self, log: SqlLog) -> WatchCache:
         """Return the watch cache of ``log``."""

@@ -38,6 +38,7 @@ class ServingContext(Following):
     """Serves a certificate, and verifies those that clients show."""
 
     _configuration: Callable[[], TlsConfiguration]
+    _trusted: Callable[[], str]
     _clients: ssl.VerifyMode
 
     @classmethod
@@ -47,20 +48,22 @@ class ServingContext(Following):
         key: Path,
         *client_authorities: Path,
         configuration: Callable[[], TlsConfiguration] = TlsConfiguration,
+        trusted: Callable[[], str] = str,
         clients: ssl.VerifyMode = ssl.CERT_OPTIONAL,
     ) -> "ServingContext":
         """Return a context that verifies client certificates against the bundles ``client_authorities``.
 
-        By default they are asked for, not demanded: health and version are for everyone. ``configuration`` is asked at
-        each handshake. Raises OSError and ssl.SSLError when the files cannot be used.
+        By default they are asked for, not demanded: health and version are for everyone. ``configuration``, and who
+        else is ``trusted`` (certificates in PEM), is asked at each handshake. Raises OSError and ssl.SSLError when the
+        files cannot be used.
         """
         context = cls(ssl.PROTOCOL_TLS_SERVER)
-        context._configuration, context._clients = configuration, clients
+        context._configuration, context._trusted, context._clients = configuration, trusted, clients
         context._begin(certificate, key, *client_authorities)
         return context
 
-    def _settings(self) -> TlsConfiguration:
-        return self._configuration()
+    def _settings(self) -> tuple[TlsConfiguration, str]:
+        return self._configuration(), self._trusted()
 
     def _make(self) -> ssl.SSLContext:
         certificate, key, *client_authorities = self._files
@@ -69,6 +72,8 @@ class ServingContext(Following):
         context.load_cert_chain(certificate, key)
         for each in client_authorities:
             context.load_verify_locations(each)
+        if trusted := self._trusted():
+            context.load_verify_locations(cadata=trusted)
         context.verify_mode = self._clients
         # Who resumes a session shows no certificate. In TLS 1.2 that goes on, but only within this very context.
         context.num_tickets = 0

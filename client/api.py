@@ -20,7 +20,7 @@ from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
 from client.errors import ApiError, KubeconfigError
 from client.kinds import Kind
-from client.tls import FollowingContext
+from client.tls import FollowingContext, FollowingRest
 from kube.objects import Object
 
 __all__ = ["ApiError", "Client", "Kind"]
@@ -263,11 +263,11 @@ def _of_service_account() -> Configuration:
 
 
 def _follow_files(api: ApiClient) -> None:
-    """Let new connections use what the kubeconfig's files hold then: certificates are renewed under way."""
+    """Let each request use what the kubeconfig's files hold then: certificates are renewed under way."""
     said = api.configuration
     if said.ssl_ca_cert and said.verify_ssl:
         certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
-        api.rest_client.ssl_context = FollowingContext.of(Path(said.ssl_ca_cert), certificate, key)
+        api.rest_client = FollowingRest(said, FollowingContext.of(Path(said.ssl_ca_cert), certificate, key))
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import aclosing
+from functools import partial
 
 import structlog
 
@@ -24,6 +25,10 @@ IDENTITY = frozenset(
     {"name", "namespace", "uid", "resourceVersion", "ownerReferences", "finalizers", "deletionTimestamp"}
 )
 """What an informer of metadata keeps."""
+OUT_OF_TOUCH_FAILURES = 5
+"""After so many failures in a row, some seconds, what is known counts as old,"""
+OUT_OF_TOUCH_SECONDS = 30.0
+"""until none has come for so long: attempts fail more often than that, and a watch that is quiet tells nothing."""
 WATCH_SECONDS = 290
 FIRST_BACKOFF_SECONDS = 0.1
 LONGEST_BACKOFF_SECONDS = 15.0
@@ -44,8 +49,12 @@ class Informer:
         field_selector: str | None = None,
         indexers: Mapping[str, Indexer] | None = None,
         metadata_only: bool = False,
+        trim: Callable[[Object], Object] | None = None,
     ) -> None:
-        """``metadata_only`` keeps of each object only what says what it is and whose."""
+        """``metadata_only`` keeps of each object only what says what it is and whose.
+
+        What is kept otherwise, ``trim`` returns: it makes less of each object, and must not change it.
+        """
         self.kind = kind
         self.synced = asyncio.Event()
         self._client = client
@@ -53,15 +62,23 @@ class Informer:
         self._label_selector = label_selector
         self._field_selector = field_selector
         self._metadata_only = metadata_only
+        self._trim = trim or (partial(_identity, kind) if metadata_only else _whole)
         self._store = Store(indexers or {})
         self._revision = ""
         self._failures = 0
+        self._failed_at = 0.0
         self._handlers: list[Handler] = []
 
     @property
     def has_synced(self) -> bool:
         """True once the first list is in the store."""
         return self.synced.is_set()
+
+    @property
+    def out_of_touch(self) -> bool:
+        """True while nothing is known yet, or the server does not answer."""
+        recently = asyncio.get_running_loop().time() < self._failed_at + OUT_OF_TOUCH_SECONDS
+        return not self.has_synced or (recently and self._failures >= OUT_OF_TOUCH_FAILURES)
 
     def add_handler(self, handler: Handler) -> None:
         """Tell ``handler`` of every change; what is already known is told as additions, now."""
@@ -119,6 +136,7 @@ class Informer:
 
     async def _back_off(self, error: ApiError) -> None:
         self._failures = min(self._failures + 1, 10)
+        self._failed_at = asyncio.get_running_loop().time()
         delay = min(FIRST_BACKOFF_SECONDS * 2**self._failures, LONGEST_BACKOFF_SECONDS)
         delay *= random.uniform(0.5, 1)  # noqa: S311 - spreads clients, hides nothing
         # One lost connection is everyday life: a server restarts, and the next attempt succeeds.
@@ -168,7 +186,7 @@ class Informer:
             raise ApiError(0, "WatchEnded", "the server ended a watch before its first event")
 
     def _put(self, obj: Object) -> None:
-        new = _identity(self.kind, obj) if self._metadata_only else obj
+        new = self._trim(obj)
         old = self._store.get(key_of(new))
         if old is not None and old["metadata"]["uid"] != new["metadata"]["uid"]:
             # Deleted and created again while nobody was looking.
@@ -195,6 +213,10 @@ def _identity(kind: Kind, obj: Object) -> Object:
     """Return what the garbage collector reads: no data of a Secret's, and no labels, stay in memory."""
     metadata = {name: value for name, value in obj["metadata"].items() if name in IDENTITY}
     return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+
+
+def _whole(obj: Object) -> Object:
+    return obj
 
 
 def _revision(obj: Object) -> int:

@@ -42,6 +42,8 @@ NODE = Kind("", "v1", "Node", "nodes", namespaced=False)
 SECRET = Kind("", "v1", "Secret", "secrets", namespaced=True)
 CONFIG_MAP = Kind("", "v1", "ConfigMap", "configmaps", namespaced=True)
 SERVICE_ACCOUNT = Kind("", "v1", "ServiceAccount", "serviceaccounts", namespaced=True)
+LIMIT_RANGE = Kind("", "v1", "LimitRange", "limitranges", namespaced=True)
+PRIORITY_CLASS = Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False)
 PERSISTENT_VOLUME_CLAIM = Kind("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims", namespaced=True)
 RESOURCE_QUOTA = Kind("", "v1", "ResourceQuota", "resourcequotas", namespaced=True)
 EVENT = Kind("", "v1", "Event", "events", namespaced=True)
@@ -53,7 +55,6 @@ POD = Kind("", "v1", "Pod", "pods", namespaced=True)
 SERVICE = Kind("", "v1", "Service", "services", namespaced=True)
 NETWORK_POLICY = Kind("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", namespaced=True)
 POD_DISRUPTION_BUDGET = Kind("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", namespaced=True)
-PRIORITY_CLASS = Kind("scheduling.k8s.io", "v1", "PriorityClass", "priorityclasses", namespaced=False)
 CLUSTER_ROLE = Kind("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", namespaced=False)
 CLUSTER_ROLE_BINDING = Kind(
     "rbac.authorization.k8s.io", "v1", "ClusterRoleBinding", "clusterrolebindings", namespaced=False
@@ -74,6 +75,12 @@ VALIDATING_ADMISSION_POLICY_BINDING = Kind(
     namespaced=False,
 )
 API_SERVICE = Kind("apiregistration.k8s.io", "v1", "APIService", "apiservices", namespaced=False)
+TOKEN_REVIEW = Kind("authentication.k8s.io", "v1", "TokenReview", "tokenreviews", namespaced=False)
+SUBJECT_ACCESS_REVIEW = Kind(
+    "authorization.k8s.io", "v1", "SubjectAccessReview", "subjectaccessreviews", namespaced=False
+)
+DATA_VOLUME = Kind("cdi.kubevirt.io", "v1beta1", "DataVolume", "datavolumes", namespaced=True)
+DATA_SOURCE = Kind("cdi.kubevirt.io", "v1beta1", "DataSource", "datasources", namespaced=True)
 INSTANCETYPE_KINDS = tuple(
     Kind("instancetype.kubevirt.io", "v1beta1", kind, f"{kind.lower()}s", namespaced="Cluster" not in kind)
     for kind in (

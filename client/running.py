@@ -1,7 +1,8 @@
 """Work that goes on until somebody says stop."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 
@@ -17,3 +18,20 @@ async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
         working.cancel()
         stopping.cancel()
         await asyncio.gather(working, stopping, return_exceptions=True)
+
+
+@asynccontextmanager
+async def alongside(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Do ``work`` for as long as the context lasts; should it end before, set ``stop``.
+
+    What it raised is raised at the end.
+    """
+    working = asyncio.create_task(work)
+    working.add_done_callback(lambda _: stop.set())
+    try:
+        yield
+    finally:
+        working.cancel()
+        await asyncio.wait((working,))
+    if not working.cancelled():
+        await working

@@ -71,7 +71,7 @@ class Cluster(Standalone):
 
     def __init__(self, schemas: Catalogue, options: Options, *, machines: bool) -> None:
         """``machines`` is False where KubeVirt's groups are not served, or by nobody who answers."""
-        super().__init__(schemas, options.token_key, data_volumes=True, configure=False)
+        super().__init__(schemas, options.token_key, options.client_ca, data_volumes=True, configure=False)
         self._machines = machines
         known = {(each.group, each.plural) for each in self.served}
         more = [_resource(schemas, kind) for kind in KINDS if (kind.group, kind.plural) not in known]
@@ -109,8 +109,12 @@ def _resource(schemas: Catalogue, kind: Kind) -> Resource:
 @contextlib.asynccontextmanager
 async def running_cluster(directory: Path, schemas: Catalogue, *, machines: bool = True) -> AsyncIterator[Server]:
     """Run a cluster that has its first namespaces."""
+
+    def around(options: Options, _stop: asyncio.Event) -> contextlib.nullcontext[Cluster]:
+        return contextlib.nullcontext(Cluster(schemas, options, machines=machines))
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apiserver_server, "_surroundings", lambda options: Cluster(schemas, options, machines=machines))
+        patch.setattr(apiserver_server, "_surroundings", around)
         async with running_server(directory) as server:
             async with Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client:
                 for name in NAMESPACES:

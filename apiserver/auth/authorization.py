@@ -67,7 +67,7 @@ class Authorizer:
 
     def allows(self, caller: Caller, asked: RequestInfo) -> bool:
         """Return the same to those who cannot wait."""
-        if MASTERS_GROUP in caller.groups or asked.path.rstrip("/") in ALWAYS_ALLOWED:
+        if allowed_to_all(caller, asked):
             return True
         if is_anonymous(caller):
             return False
@@ -96,6 +96,11 @@ def _controller_rules(caller: Caller, namespace: str) -> tuple[Rule, ...]:
     if CONTROLLERS_GROUP not in caller.groups:
         return ()
     return CONTROLLER_RULES + (INSTALLATION_RULES if namespace == INSTALL_NAMESPACE else ())
+
+
+def allowed_to_all(caller: Caller, asked: RequestInfo) -> bool:
+    """Return True for what needs no rule: health and version for everybody, and everything for ``system:masters``."""
+    return MASTERS_GROUP in caller.groups or asked.path.rstrip("/") in ALWAYS_ALLOWED
 
 
 def is_anonymous(caller: Caller) -> bool:

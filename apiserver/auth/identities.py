@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from apiserver.machinery.resource import NODES_GROUP, Caller
+from apiserver.machinery.resource import AGENT_ACCOUNT, NODES_GROUP, Caller
 from certs.objects import NAMESPACE
 
 CONTROLLERS_GROUP = "system:virtplane:controllers"
@@ -16,6 +16,7 @@ ACCOUNT_PREFIX = "system:serviceaccount:"
 _ACCOUNTS_GROUP = "system:serviceaccounts"
 CONTROLLERS_ACCOUNT = f"{ACCOUNT_PREFIX}{NAMESPACE}:virtplane-controllers"
 """The controllers where they run as pods."""
+_OWN_ACCOUNTS = frozenset({CONTROLLERS_ACCOUNT, AGENT_ACCOUNT})
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 """What else is known of a caller: keys, each with its values."""
@@ -24,8 +25,16 @@ Extra = tuple[tuple[str, tuple[str, ...]], ...]
 def known(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) -> Caller:
     """Return a caller whose name and groups are beyond doubt."""
     all_groups = frozenset(groups) | {AUTHENTICATED}
-    system = name == CONTROLLERS_ACCOUNT or not all_groups.isdisjoint({CONTROLLERS_GROUP, NODES_GROUP})
+    system = name in _OWN_ACCOUNTS or not all_groups.isdisjoint({CONTROLLERS_GROUP, NODES_GROUP})
     return Caller(name, all_groups, system, uid, extra)
+
+
+def told(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) -> Caller:
+    """Return the caller that somebody names who may: one who is said to be unknown remains so."""
+    given = frozenset(groups)
+    if name == ANONYMOUS.name or UNAUTHENTICATED in given:
+        return Caller(name, (given or ANONYMOUS.groups) - {AUTHENTICATED}, uid=uid, extra=extra)
+    return known(name, given, uid=uid, extra=extra)
 
 
 def account_name(namespace: str, name: str) -> str:

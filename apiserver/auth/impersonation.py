@@ -9,15 +9,7 @@ from urllib.parse import unquote
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import Authorization, require
-from apiserver.auth.identities import (
-    ANONYMOUS,
-    AUTHENTICATED,
-    UNAUTHENTICATED,
-    Extra,
-    account_caller,
-    account_of,
-    known,
-)
+from apiserver.auth.identities import Extra, account_caller, account_of, told
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller
 
@@ -96,9 +88,6 @@ def _asked(resource: str, name: str, *, group: str = "", subresource: str = "", 
 
 def _caller(wanted: _Wanted) -> Caller:
     account = account_of(wanted.user)
-    if wanted.user == ANONYMOUS.name or UNAUTHENTICATED in wanted.groups:
-        groups = (frozenset(wanted.groups) or ANONYMOUS.groups) - {AUTHENTICATED}
-        return Caller(wanted.user, groups, uid=wanted.uid, extra=wanted.extra)
     if account is not None and not wanted.groups:
         return account_caller(*account, uid=wanted.uid, extra=wanted.extra)
-    return known(wanted.user, wanted.groups, uid=wanted.uid, extra=wanted.extra)
+    return told(wanted.user, wanted.groups, uid=wanted.uid, extra=wanted.extra)

@@ -27,7 +27,7 @@ NODE_RULES = (
 
 def node_may(node: str, asked: RequestInfo, bound_to: BoundTo) -> bool:
     """Return True when the agent of ``node`` may make the request; it lists and watches only what is its own."""
-    if not any(each.allows(asked) for each in NODE_RULES):
+    if not node or not any(each.allows(asked) for each in NODE_RULES):
         return False
     match asked.resource:
         case "nodes" if asked.verb in ("list", "watch"):

@@ -34,7 +34,7 @@ class Reviews:
             case "SelfSubjectAccessReview":
                 return {"allowed": self._authorizer.allows(caller, _asked(spec))}
             case _:
-                subject = Caller(spec.get("user", ""), frozenset(spec.get("groups") or ()))
+                subject = _subject(spec)
                 return {"allowed": self._authorizer.allows(subject, _asked(spec))}
 
     def _of_rules(self, spec: Object, caller: Caller) -> Object:
@@ -58,6 +58,11 @@ class Reviews:
         except TokenError:
             return {"authenticated": False, "user": {}, "error": "the token is not valid"}
         return {"authenticated": True, "user": user_info(found.caller), "audiences": list(found.audiences)}
+
+
+def _subject(spec: Object) -> Caller:
+    extra = tuple((key, tuple(values)) for key, values in (spec.get("extra") or {}).items())
+    return Caller(spec.get("user", ""), frozenset(spec.get("groups") or ()), uid=spec.get("uid", ""), extra=extra)
 
 
 def _asked(spec: Object) -> RequestInfo:

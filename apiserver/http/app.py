@@ -18,7 +18,7 @@ from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.impersonation import impersonated
 from apiserver.http import answers, verbs, watches
 from apiserver.http.api import API, CALLER, INFO, SENDER, Api
-from apiserver.http.auditing import AUDIT_ID_HEADER, auditor, identify
+from apiserver.http.auditing import AUDIT_ID, AUDIT_ID_HEADER, auditor, identify
 from apiserver.http.content import finished
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
@@ -175,8 +175,6 @@ async def _log_requests(request: web.Request, handler: Handler) -> web.StreamRes
     audit_id = identify(request)
     with structlog.contextvars.bound_contextvars(audit_id=audit_id):
         response = await handler(request)
-    if not response.prepared:
-        response.headers[AUDIT_ID_HEADER] = audit_id
     log.debug(
         "request",
         audit_id=audit_id,
@@ -186,6 +184,11 @@ async def _log_requests(request: web.Request, handler: Handler) -> web.StreamRes
         milliseconds=round((time.perf_counter() - started) * 1000, 2),
     )
     return response
+
+
+async def _tell_audit_id(request: web.Request, response: web.StreamResponse) -> None:
+    """Name each answer as it begins: streams do so long before they end."""
+    response.headers[AUDIT_ID_HEADER] = request[AUDIT_ID]
 
 
 def make_app(
@@ -210,6 +213,7 @@ def make_app(
     app[IN_FLIGHT] = in_flight
     app[METRICS] = metrics
     app[watches.STOPPING] = health.stopping
+    app.on_response_prepare.append(_tell_audit_id)
     # A line break is a character of a path like any other.
     app.router.add_route("*", "/{path:(?s:.*)}", Dispatcher(api, health, version).__call__)
     return app

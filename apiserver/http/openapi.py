@@ -11,7 +11,6 @@ import orjson
 from aiohttp import web
 
 from apiserver.http import openapi_actions, openapi_paths, openapi_protobuf, openapi_v2
-from apiserver.http.answers import json
 from apiserver.http.negotiation import JSON, accepted
 from apiserver.machinery import errors
 from apiserver.machinery.action import Action
@@ -53,15 +52,10 @@ class OpenApi:
                 self._actions.setdefault(root, []).append(action)
         self._documents: dict[str, tuple[bytes, str]] = {}
 
-    def _v3_root(self) -> web.Response:
-        """Say where each group-version's document is, with the hash of its content."""
-        paths = {root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={self._v3(root)[1]}"} for root in self._served}
-        return json({"paths": paths})
-
     def v3(self, request: web.Request, root: str) -> web.Response:
         """Answer ``/openapi/v3``, and below it ``apis/GROUP/VERSION`` for ``root``. Raises 404."""
         if not root:
-            return self._v3_root()
+            return _answer(request, *self._built(root, self._build_v3_root), {})
         if root not in self._served:
             raise errors.no_such_path()
         body, digest = self._v3(root)
@@ -91,6 +85,11 @@ class OpenApi:
             body = build()
             self._documents[name] = (body, hashlib.sha512(body).hexdigest().upper())
         return self._documents[name]
+
+    def _build_v3_root(self) -> bytes:
+        """Say where each group-version's document is, with the hash of its content."""
+        paths = {root: {"serverRelativeURL": f"/openapi/v3/{root}?hash={self._v3(root)[1]}"} for root in self._served}
+        return orjson.dumps({"paths": paths})
 
     def _build_v3(self, root: str) -> bytes:
         return orjson.dumps(self._v3_document(root))

@@ -17,6 +17,10 @@ NODES_GROUP = "system:nodes"
 """The group of all node agents."""
 NODE_PREFIX = "system:node:"
 """How the names of node agents begin; the name of their node follows."""
+AGENT_ACCOUNT = "system:serviceaccount:virtplane:virtplane-agent"
+"""Who all agents are in a cluster, where they have no certificates: pods, each with a token that names its node."""
+_NODE_NAME = "authentication.kubernetes.io/node-name"
+"""Where a cluster says which node the pod is on that a token was made for (KEP-4193)."""
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS = ("get", "patch", "update")
@@ -42,9 +46,12 @@ class Caller:
 
     @property
     def node(self) -> str | None:
-        """The name of the node whose agent this is, or None."""
-        is_agent = NODES_GROUP in self.groups and self.name.startswith(NODE_PREFIX)
-        return self.name.removeprefix(NODE_PREFIX) if is_agent else None
+        """The name of the node whose agent this is, empty where nobody says which; None for all others."""
+        if NODES_GROUP in self.groups and self.name.startswith(NODE_PREFIX):
+            return self.name.removeprefix(NODE_PREFIX)
+        if self.name != AGENT_ACCOUNT:
+            return None
+        return next((values[0] for key, values in self.extra if key == _NODE_NAME and len(values) == 1), "")
 
 
 class Stored(Protocol):

@@ -12,7 +12,7 @@ import orjson
 
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Object, Resource
-from apiserver.storage.contract import Record
+from apiserver.storage.contract import Key, Record
 
 
 def stored_body(hub: Object) -> bytes:
@@ -29,6 +29,11 @@ def stored_body(hub: Object) -> bytes:
 def hub_object(record: Record) -> Object:
     """Return the record's object in the hub version, with its resourceVersion."""
     return record.form("hub", _decode)
+
+
+def decoded_record(key: Key, hub: Object) -> Record:
+    """Return a record of an object that others keep, for those who only look at the object."""
+    return Record(key, int(hub["metadata"]["resourceVersion"]), b"", {"hub": hub})
 
 
 def versioned_object(record: Record, resource: Resource, version: str) -> Object:

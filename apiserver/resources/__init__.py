@@ -125,14 +125,12 @@ def resources(
 
 
 def actions(
-    served: Iterable[Resource], stored: Stored, catalogue: Catalogue, issue: tokenrequest.Issue
+    served: Iterable[Resource], stored: Stored, catalogue: Catalogue, issue: tokenrequest.Issue | None = None
 ) -> tuple[Action, ...]:
     """Return what can be done with objects of the ``served`` kinds beyond reading and writing them.
 
-    ``issue`` makes tokens of ServiceAccounts.
+    ``issue`` makes tokens of ServiceAccounts; None where somebody else does.
     """
     kinds = {(each.group, each.plural): each for each in served}
-    return (
-        tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),
-        *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)),
-    )
+    tokens = () if issue is None else (tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),)
+    return (*tokens, *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)))

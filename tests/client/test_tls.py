@@ -1,14 +1,18 @@
 """A client's TLS context follows its files."""
 
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from certs.authority import issue_client, issue_server, make_authority
 from certs.contexts import ServingContext
+from certs.kubeconfig import write_kubeconfig
 from certs.pair import Pair
+from client.api import Client
 from client.tls import FollowingContext
 
 
@@ -70,3 +74,46 @@ def test_a_pair_that_is_half_replaced_leaves_the_old_one_in_use(tmp_path: Path) 
     first = ends.shake_hands()
     (ends.client / "own.key").write_bytes(make_authority("other").key_pem)
     assert ends.shake_hands() == first
+
+
+@pytest.fixture
+async def ends(tmp_path: Path) -> Ends:
+    return Ends(tmp_path)
+
+
+@pytest.fixture
+async def client(ends: Ends) -> AsyncIterator[Client]:
+    """A client of a server that says which certificate and which connection a request came with."""
+
+    async def told(request: web.Request) -> web.Response:
+        assert request.transport
+        peer = request.transport.get_extra_info("ssl_object").getpeercert()
+        return web.json_response({"serial": peer["serialNumber"], "connection": id(request.transport)})
+
+    app = web.Application()
+    app.router.add_get("/", told)
+    kubeconfig = ends.client / "kubeconfig"
+    server = TestServer(app, scheme="https", host="localhost")
+    await server.start_server(ssl=ends.serving)
+    write_kubeconfig(
+        kubeconfig,
+        server=f"https://localhost:{server.port}",
+        authority=ends.client / "ca.crt",
+        certificate=ends.client / "own.crt",
+        key=ends.client / "own.key",
+        user="c",
+        embed=False,
+    )
+    async with Client.from_kubeconfig(kubeconfig, "tests") as client:
+        yield client
+    await server.close()
+
+
+async def test_no_request_goes_over_a_connection_that_shows_an_old_certificate(ends: Ends, client: Client) -> None:
+    first, again = await client.document("/", "*/*"), await client.document("/", "*/*")
+    assert first == again
+    ends.renew(ends.client, lambda authority: issue_client(authority, "c"))
+    renewed, again = await client.document("/", "*/*"), await client.document("/", "*/*")
+    assert renewed == again
+    assert int(renewed["serial"], 16) == Pair.load(ends.client, "own").certificate.serial_number
+    assert renewed["connection"] != first["connection"]
