@@ -31,6 +31,8 @@ from apiserver.resources.cluster import Cluster
 from apiserver.standalone import Standalone
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
+from apiserver.storage.resealing import Resealer
+from apiserver.storage.sealing import Sealing
 from apiserver.storage.sql import SqlLog
 from certs.contexts import ServingContext
 from kube.nodes import architecture
@@ -54,6 +56,8 @@ class Options:
     client_ca: Path
     token_key: Path
     """The key that signs tokens of ServiceAccounts; on all replicas the same."""
+    encryption_keys: Path
+    """The keys that encrypt what is stored of Secrets; on all replicas the same."""
     limit: int = LIMIT
     """How many requests may be under way at once."""
     audit_log: Path | None = None
@@ -106,14 +110,16 @@ class Surroundings(Protocol):
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
     """Serve until ``stop`` is set, then finish what is under way; set ``ready`` once requests are answered.
 
-    Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used; KubeconfigError and
-    HalfConfiguredError where a Kubernetes cluster cannot be reached, or does not give the server what it needs.
+    Raises OSError when the port is taken, AuditPolicyError for a policy that cannot be used; KeyFileError and
+    KeyMissingError where what is stored cannot be decrypted; KubeconfigError and HalfConfiguredError where a Kubernetes
+    cluster cannot be reached, or does not give the server what it needs.
     """
     async with AsyncExitStack() as stack:
         around = await stack.enter_async_context(_surroundings(options, stop))
         if stop.is_set():  # while the cluster was waited for
             return
-        sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(around.served)))
+        sealing = await stack.enter_async_context(_sealing(options, around.served))
+        sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(around.served), sealing))
         cache = await stack.enter_async_context(around.cache(sql))
         api = around.api(cache)
         await stack.enter_async_context(Compactor(sql))
@@ -158,6 +164,17 @@ def _serving_context(options: Options, around: Surroundings, cache: WatchCache) 
         configuration=lambda: cluster.configuration.tls,
         trusted=around.trusted,
     )
+
+
+@asynccontextmanager
+async def _sealing(options: Options, served: Sequence[Resource]) -> AsyncGenerator[Sealing]:
+    """Encrypt what is stored of confidential kinds, if any is served, with the keys in the file as it changes."""
+    sealing = Sealing(each.storage_name for each in served if each.confidential)
+    if not sealing.resources:
+        yield sealing
+        return
+    async with Resealer(options.database_url, sealing, options.encryption_keys):
+        yield sealing
 
 
 @functools.cache

@@ -63,15 +63,16 @@ class Following(ssl.SSLContext):
     def _changed(self) -> datetime:
         """Return when the first file was written, or removed, that is other than the context in use knows it."""
         (_, known), _ = self._current
-        others = (each for each, stamp in zip(self._files, known, strict=True) if _stamp_of(each) != stamp)
+        others = (each for each, stamp in zip(self._files, known, strict=True) if stamp_of(each) != stamp)
         times = [(each if each.exists() else each.parent).stat().st_mtime for each in others]
         return datetime.fromtimestamp(min(times), UTC) if times else datetime.now(UTC)
 
     def _state(self) -> State:
-        return self._settings(), tuple(_stamp_of(each) for each in self._files)
+        return self._settings(), tuple(stamp_of(each) for each in self._files)
 
 
-def _stamp_of(file: Path) -> Stamp:
+def stamp_of(file: Path) -> Stamp:
+    """Return what changes whenever ``file`` is replaced, however soon after the last time; None where there is none."""
     try:
         found = file.stat()
     except FileNotFoundError:

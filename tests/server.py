@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from apiserver.server import Options, run
+from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
+from apiserver.storage.sealing import SealingKey
 from certs.bootstrap import TOKENS, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
 
+ENCRYPTION_KEYS = "encryption.keys"
 START_SECONDS = 20
 NODE = "one"
 """The node whose agent has a certificate."""
@@ -53,7 +56,9 @@ _FIRST = threading.Lock()
 def _first_start() -> tempfile.TemporaryDirectory[str]:
     """What a first start makes, made once for all servers of the tests: certificates, and an empty database."""
     made = tempfile.TemporaryDirectory(prefix="virtplane-server-")
-    ensure(Path(made.name) / "pki", ["127.0.0.1"], NODE)
+    pki = Path(made.name) / "pki"
+    ensure(pki, ["127.0.0.1"], NODE)
+    write_keys(pki / ENCRYPTION_KEYS, [SealingKey.new()])
     asyncio.run(migrate(f"sqlite:///{made.name}/log.db"))
     return made
 
@@ -84,6 +89,7 @@ async def running_server(directory: Path, *, migrated: bool = False, **how: Any)
         "key": server.pki.key("server"),
         "client_ca": server.pki.authority,
         "token_key": server.pki.key(TOKENS),
+        "encryption_keys": directory / "pki" / ENCRYPTION_KEYS,
     }
     options = Options(**{**usual, **how})
     if "database_url" in how and not migrated:

@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
             )
             _add_timeout(added)
     _add_token(commands.add_parser("token", help="the tokens with which other hosts join"), shared)
+    _add_encryption_key(commands.add_parser("encryption-key", help="the keys that encrypt stored Secrets"), shared)
     return parser
 
 
@@ -102,6 +103,16 @@ def _add_token(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser)
     delete = commands.add_parser("delete", parents=[shared], help="delete one")
     delete.set_defaults(command=_token_delete)
     delete.add_argument("token", metavar="ID", help="its first half")
+
+
+def _add_encryption_key(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, text in (
+        ("list", "show them, and how much each has encrypted"),
+        ("rotate", "make another, which encrypts from now on; a running server takes it over"),
+        ("prune", "remove those that nothing needs any more"),
+    ):
+        commands.add_parser(name, parents=[shared], help=text).set_defaults(command=_encryption_key, what=name)
 
 
 def _up(settings: Settings, *, foreground: bool, detached: bool) -> int:
@@ -145,6 +156,14 @@ def _migrate(settings: Settings, *, what: str) -> int:
     from virtplane.prepare import migrate_database  # noqa: PLC0415
 
     asyncio.run(migrate_database(settings))
+    return 0
+
+
+def _encryption_key(settings: Settings, *, what: str) -> int:
+    from virtplane import encryptionkeys  # noqa: PLC0415
+
+    act = {"list": encryptionkeys.show, "rotate": encryptionkeys.rotate, "prune": encryptionkeys.prune}[what]
+    print(act(settings))
     return 0
 
 

@@ -33,6 +33,11 @@ class Home:
         return self.directory / "pki"
 
     @property
+    def encryption_keys(self) -> Path:
+        """The keys that encrypt Secrets in the database."""
+        return self.pki / "encryption.keys"
+
+    @property
     def logs(self) -> Path:
         """One file a process."""
         return self.directory / "logs"

@@ -5,7 +5,10 @@ from pathlib import Path
 from sqlalchemy import make_url
 
 from apiserver.storage.contract import UnavailableError
+from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
+from apiserver.storage.resealing import keys_in_use
+from apiserver.storage.sealing import SealingKey
 from certs.bootstrap import AuthorityError, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
 from certs.names import serving_names
@@ -26,6 +29,7 @@ async def prepare(settings: Settings) -> Pki:
     home.make()
     pki = make_credentials(settings, home)
     await migrate_database(settings)
+    await _ensure_encryption_keys(settings, home)
     return pki
 
 
@@ -46,6 +50,19 @@ def _keep_private(database: str) -> None:
         path = Path(url.database)
         path.touch(mode=0o600)
         path.chmod(0o600)
+
+
+async def _ensure_encryption_keys(settings: Settings, home: Home) -> None:
+    """Make the file of the keys that encrypt Secrets, with one key, unless there is one or there should be."""
+    path = home.encryption_keys
+    if path.exists():
+        return
+    if needed := await keys_in_use(settings.database):
+        raise PrepareError(
+            f"{path} is missing, and the database cannot be read without the keys {', '.join(sorted(needed))}: restore "
+            "it from a backup, or copy it from another server of this database"
+        )
+    write_keys(path, [SealingKey.new()])
 
 
 def make_credentials(settings: Settings, home: Home) -> Pki:

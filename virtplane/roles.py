@@ -30,6 +30,8 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
     """Run the API server, after preparing all it needs."""
     from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
     from apiserver.server import Options, run  # noqa: PLC0415
+    from apiserver.storage.keyfile import KeyFileError  # noqa: PLC0415
+    from apiserver.storage.sealing import KeyMissingError  # noqa: PLC0415
     from certs.bootstrap import TOKENS  # noqa: PLC0415
     from virtplane.certificates import following_certificates  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
@@ -43,6 +45,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         key=pki.key("server"),
         client_ca=pki.authority,
         token_key=pki.key(TOKENS),
+        encryption_keys=Home.of(settings).encryption_keys,
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
         initial_configuration=settings.initial_configuration == "on",
@@ -51,8 +54,10 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
     try:
         async with following_certificates(settings, stop, ready):
             await run(options, stop, ready)
-    except AuditPolicyError as error:
+    except (AuditPolicyError, KeyFileError) as error:
         raise RoleError(str(error)) from error
+    except KeyMissingError as error:
+        raise RoleError(f"{error}: put the file back that has it, {options.encryption_keys}") from error
 
 
 async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:

@@ -238,6 +238,8 @@ class Resource:
     """How many replicas there are and shall be, as the subresource ``scale`` tells and changes it; None without."""
     transient: bool = False
     """True for questions: an object can only be created, is answered at once, and is not stored."""
+    confidential: bool = False
+    """True where objects are encrypted in storage."""
     unattended: bool = False
     """True while nothing acts on objects of this kind; whoever creates one is told so in a Warning header."""
 

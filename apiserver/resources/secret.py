@@ -76,4 +76,5 @@ def resource(catalogue: Catalogue) -> Resource:
         versions=(Version(name="v1", schema=catalogue.schema("", "v1", "Secret"), columns=COLUMNS),),
         strategy=SecretStrategy(),
         selectable_fields=("type",),
+        confidential=True,
     )

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from apiserver.storage.contract import (
     Along,
@@ -52,14 +51,14 @@ class Plan:
     """The state of every written key after the batch; None where nothing is left."""
 
 
-def plan(writes: Sequence[Write], current: Mapping[Key, Record], revision: Revision) -> Plan:
+def plan(writes: Sequence[Write], current: Mapping[Key, Record | None], revision: Revision) -> Plan:
     """Apply ``writes`` in order to ``current``; each that succeeds takes the next revision after ``revision``.
 
     Each write sees those before it, and fails alone.
     """
     result = Plan()
     members: dict[Collection, list[Key]] = {each: [] for write in writes for each in write.collections}
-    _join(members, current)
+    _join(members, (key for key, record in current.items() if record is not None))
 
     def at(key: Key) -> Record | None:
         return result.state[key] if key in result.state else current.get(key)
@@ -133,36 +132,3 @@ def _event(write: Write, found: Record | None, revision: Revision) -> Event:
     if write.body is None:
         return Event(EventKind.DELETED, Record(write.key, revision, found.body), found)
     return Event(EventKind.MODIFIED, Record(write.key, revision, write.body), found)
-
-
-def object_rows(
-    after: Mapping[Key, Record | None], before: Mapping[Key, Record]
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]], list[dict[str, Any]]]:
-    """Return the rows of ``objects`` to insert, to update and to delete."""
-    inserts = [_row(record) for key, record in after.items() if record is not None and key not in before]
-    updates = [_row(record) for key, record in after.items() if record is not None and key in before]
-    deletes = [_key_row(key) for key, record in after.items() if record is None and key in before]
-    return inserts, updates, deletes
-
-
-def history_row(event: Event) -> dict[str, Any]:
-    """Return the row of ``history`` that replays ``event``."""
-    key = event.record.key
-    return {
-        "revision": event.revision,
-        "resource": key.resource,
-        "namespace": key.namespace,
-        "name": key.name,
-        "kind": event.kind.value,
-        "body": event.record.body,
-        "previous_revision": event.previous.revision if event.previous else None,
-        "previous_body": event.previous.body if event.previous else None,
-    }
-
-
-def _row(record: Record) -> dict[str, Any]:
-    return {**_key_row(record.key), "b_revision": record.revision, "b_body": record.body}
-
-
-def _key_row(key: Key) -> dict[str, Any]:
-    return {"b_resource": key.resource, "b_namespace": key.namespace, "b_name": key.name}

@@ -14,6 +14,13 @@ from apiserver.storage.contract import UnavailableError
 CONNECT_SECONDS = 5
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
+_PRAGMAS = (
+    "journal_mode=WAL",
+    "synchronous=FULL",
+    "busy_timeout=5000",
+    "wal_autocheckpoint=1000",
+    "secure_delete=ON",  # Debian's default: what is deleted is not to be found in the file
+)
 
 
 def async_url(url: str) -> URL:
@@ -47,7 +54,7 @@ def dsn(url: URL) -> str:
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "wal_autocheckpoint=1000"):
+    for pragma in _PRAGMAS:
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from apiserver.storage import tasks
-from apiserver.storage.batch import Plan, Write, history_row, object_rows, plan
+from apiserver.storage.batch import Plan, Write, plan
 from apiserver.storage.contract import (
     Along,
     Collection,
@@ -31,6 +31,7 @@ from apiserver.storage.contract import (
 from apiserver.storage.engine import CONNECT_SECONDS, Transaction, dsn, make_engine
 from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
+from apiserver.storage.sealing import BrokenSealError, Sealing
 
 log = structlog.get_logger()
 
@@ -72,10 +73,13 @@ _DELETE = delete(objects).where(_IS_KEY)
 class SqlLog:
     """The durable log. Use as an async context manager; it owns its writer."""
 
-    def __init__(self, url: str, revise: Revise = as_stored) -> None:
-        """Open the log at ``url``; ``revise`` brings what earlier releases stored into today's form."""
+    def __init__(self, url: str, revise: Revise = as_stored, sealing: Sealing | None = None) -> None:
+        """Open the log at ``url``; ``revise`` brings what earlier releases stored into today's form.
+
+        Nothing is encrypted without a ``sealing``.
+        """
         self._engine = make_engine(url, COMMAND_SECONDS)
-        self._rows = Rows(revise)
+        self._rows = Rows(revise, sealing or Sealing())
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -135,9 +139,10 @@ class SqlLog:
         rows = await self._read(
             select(objects).where(_within((key.resource, key.namespace)) & (objects.c.name == key.name))
         )
-        if not rows:
+        found = self._rows.records(rows)
+        if not found:
             raise NotFoundError(key)
-        return self._rows.record(rows[0])
+        return found[0]
 
     async def list(self, resource: str) -> Snapshot:
         """Return everything of ``resource`` as it is now. Raises UnavailableError."""
@@ -145,14 +150,14 @@ class SqlLog:
             revision = await tx.scalar(select(meta.c.revision))
             query = select(objects).where(objects.c.resource == resource)
             rows = await tx.execute(query.order_by(objects.c.namespace, objects.c.name))
-            return Snapshot(revision or 0, [self._rows.record(row) for row in rows])
+            return Snapshot(revision or 0, self._rows.records(rows))
 
     async def everything(self) -> tuple[Revision, Sequence[Record]]:
         """Return the newest revision and every object, from one snapshot."""
         async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             rows = await tx.execute(select(objects))
-            return revision or 0, [self._rows.record(row) for row in rows]
+            return revision or 0, self._rows.records(rows)
 
     async def latest(self) -> Revision:
         """See Store."""
@@ -216,7 +221,13 @@ class SqlLog:
             compacted = await tx.scalar(select(meta.c.compacted)) or 0
         if revision < compacted:
             raise CompactedError(revision, compacted)
-        return [self._rows.event(row) for row in rows]
+        return [self._event(row, revision) for row in rows]
+
+    def _event(self, row: Row[Any], after: Revision) -> Event:
+        try:
+            return self._rows.event(row)
+        except BrokenSealError as broken:  # nobody can replay it: who reads goes on from what is now
+            raise CompactedError(after, row.revision) from broken
 
     async def compact(self, upto: Revision) -> int:
         """Forget events up to and including ``upto``; return how many."""
@@ -277,8 +288,7 @@ class SqlLog:
 
     async def _commit(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
-            locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
-            revision = locked.scalar_one()
+            revision = await lock(tx)
             if not self.shared:
                 self._newest = revision
             if not batch:
@@ -288,8 +298,8 @@ class SqlLog:
             await self._store(tx, result, current, revision)
             return result
 
-    async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record]:
-        """Return all that the writes of a batch change or ask."""
+    async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record | None]:
+        """Return all that the writes of a batch change or ask; None for what is there and counts as deleted."""
         names: dict[Collection, set[str]] = {}
         for key in (key for write in batch for key in write.keys):
             names.setdefault((key.resource, key.namespace), set()).add(key.name)
@@ -297,15 +307,18 @@ class SqlLog:
         # Tuples that are in a list would be simpler, and have SQLite read the whole table.
         parts = [_within(where) & objects.c.name.in_(each) for where, each in names.items()]
         rows = await tx.execute(select(objects).where(or_(*parts, *map(_within, asked))))
-        return {record.key: record for record in map(self._rows.record, rows)}
+        return {Key(row.resource, row.namespace, row.name): self._rows.record(row) for row in rows}
 
-    async def _store(self, tx: AsyncConnection, result: Plan, current: dict[Key, Record], revision: Revision) -> None:
+    async def _store(
+        self, tx: AsyncConnection, result: Plan, current: dict[Key, Record | None], revision: Revision
+    ) -> None:
         if not result.events:
             return
-        for statement, rows in zip((_INSERT, _UPDATE, _DELETE), object_rows(result.state, current), strict=True):
+        changed = self._rows.of_objects(result.state, current)
+        for statement, rows in zip((_INSERT, _UPDATE, _DELETE), changed, strict=True):
             if rows:
                 await tx.execute(statement, rows)
-        await tx.execute(insert(history), [history_row(each) for each in result.events])
+        await tx.execute(insert(history), [self._rows.of_history(each) for each in result.events])
         await tx.execute(update(meta).values(revision=revision + len(result.events)))
         if self.shared:
             await tx.execute(select(func.pg_notify(CHANNEL, str(revision + len(result.events)))))
@@ -367,6 +380,12 @@ class SqlLog:
         async with self._transaction() as tx:
             await tx.exec_driver_sql(_ONE_SNAPSHOT[self._engine.dialect.name])
             yield tx
+
+
+async def lock(tx: AsyncConnection) -> Revision:
+    """Lock the one row of ``meta``, so that nobody else writes until ``tx`` ends; return the newest revision."""
+    locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
+    return locked.scalar_one()
 
 
 @asynccontextmanager

@@ -13,8 +13,8 @@ import uvloop
 
 from apiserver.http import watches
 from apiserver.storage.migrate import migrate
-from certs.bootstrap import ensure
-from tests.server import NODE, Server, running_server
+from certs.bootstrap import Pki
+from tests.server import Server, prepare, running_server
 from virtplane import logs
 
 ROOT = Path(__file__).parents[2]
@@ -37,9 +37,9 @@ class Replica:
     @classmethod
     async def prepare(cls, directory: Path, database_url: str, count: int) -> list["Replica"]:
         """Return replicas that are not started yet, with one certificate authority."""
-        pki = ensure(directory / "pki", ["127.0.0.1"], NODE)
+        await asyncio.to_thread(prepare, directory)
         await migrate(database_url)
-        return [cls(Server(directory, _free_port(), pki), database_url) for _ in range(count)]
+        return [cls(Server(directory, _free_port(), Pki(directory / "pki")), database_url) for _ in range(count)]
 
     async def start(self) -> None:
         """Start it and wait until it answers."""
