@@ -52,8 +52,9 @@ class Options:
     port: int
     database_url: str
     certificate: Path
-    key: Path
-    client_ca: Path
+    """The certificate to serve with, and in the same file its key."""
+    client_authorities: Sequence[Path]
+    """The bundles of those who may sign certificates of clients."""
     token_key: Path
     """The key that signs tokens of ServiceAccounts; on all replicas the same."""
     encryption_keys: Path
@@ -146,7 +147,7 @@ def _surroundings(options: Options, stop: asyncio.Event) -> AbstractAsyncContext
         Standalone(
             _catalogue(),
             options.token_key,
-            options.client_ca,
+            options.client_authorities,
             data_volumes=options.data_volumes,
             configure=options.initial_configuration,
         )
@@ -159,7 +160,6 @@ def _serving_context(options: Options, around: Surroundings, cache: WatchCache) 
     cluster = Cluster(stored)
     return ServingContext.of(
         options.certificate,
-        options.key,
         *around.client_authorities,
         configuration=lambda: cluster.configuration.tls,
         trusted=around.trusted,

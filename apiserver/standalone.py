@@ -1,7 +1,7 @@
 """A server that is its own cluster: it serves every kind, and knows by itself who somebody is and what they may."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from apiserver.auth.accounttokens import AccountTokens
@@ -9,7 +9,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
 from apiserver.auth.bootstraptokens import BootstrapTokens
-from apiserver.auth.certificates import VerifiedCertificates
+from apiserver.auth.certificates import InstallationCertificates
 from apiserver.auth.escalation import Escalation
 from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
@@ -43,7 +43,13 @@ class Standalone:
     """What a server has around it that has no Kubernetes: nothing (see :class:`apiserver.server.Surroundings`)."""
 
     def __init__(
-        self, catalogue: Catalogue, token_key: Path, client_ca: Path, *, data_volumes: bool, configure: bool
+        self,
+        catalogue: Catalogue,
+        token_key: Path,
+        client_authorities: Sequence[Path],
+        *,
+        data_volumes: bool,
+        configure: bool,
     ) -> None:
         """``configure`` gives a new database a KubeVirt object. Raises OSError and ValueError for no ``token_key``."""
         self._catalogue = catalogue
@@ -60,7 +66,7 @@ class Standalone:
             may_use_signer=Signers(self._authorizer).may_use,
         )
         self.checks: Mapping[str, Check] = {}
-        self.client_authorities = (client_ca,)
+        self.client_authorities = client_authorities
 
     def trusted(self) -> str:
         """Return who else signs certificates of clients: nobody."""
@@ -82,7 +88,7 @@ class Standalone:
             },
             store=store,
             catalogue=self._catalogue,
-            authenticator=Authenticator(VerifiedCertificates(), vouched),
+            authenticator=Authenticator(InstallationCertificates(), vouched),
             authorization=self._authorizer,
             issuer=self._tokens,
             reviews=Reviews(self._authorizer, vouched),

@@ -45,8 +45,7 @@ def make_authority(common_name: str, life: Life | None = None) -> Pair:
 
 def issue_server(authority: Pair, common_name: str, names: Sequence[str], life: Life | None = None) -> Pair:
     """Issue a serving certificate for DNS names and IP addresses."""
-    alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
-    return _issue(authority, subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives, life)
+    return _issue(authority, subject(common_name), ExtendedKeyUsageOID.SERVER_AUTH, alternatives(names), life)
 
 
 def issue_client(authority: Pair, user: str, groups: Sequence[str] = (), life: Life | None = None) -> Pair:
@@ -60,16 +59,24 @@ def life_of(certificate: x509.Certificate) -> timedelta:
 
 
 def subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
-    """Return whom a certificate names; to the API server, a user and the groups it belongs to."""
+    """Return whom a certificate names; to the API server, a user and the groups it belongs to.
+
+    Raises ValueError for more than 64 characters (RFC 5280, ub-common-name).
+    """
     groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, each) for each in organizations]
     return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def alternatives(names: Sequence[str]) -> x509.SubjectAlternativeName:
+    """Return DNS names and addresses as a certificate has them. Raises ValueError for what is neither."""
+    return x509.SubjectAlternativeName([_general_name(name) for name in names])
 
 
 def _issue(
     authority: Pair,
     name: x509.Name,
     usage: x509.ObjectIdentifier,
-    alternatives: x509.SubjectAlternativeName | None,
+    served: x509.SubjectAlternativeName | None,
     life: Life | None,
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
@@ -83,8 +90,8 @@ def _issue(
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False)
     )
-    if alternatives is not None:
-        builder = builder.add_extension(alternatives, critical=False)
+    if served is not None:
+        builder = builder.add_extension(served, critical=False)
     return Pair(builder.sign(authority.key, hashes.SHA256()), key)
 
 
@@ -122,3 +129,13 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+def served_names(certificate: x509.Certificate) -> list[str]:
+    """Return the DNS names and addresses that a certificate is good for."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    addresses = [str(address) for address in names.get_values_for_type(x509.IPAddress)]
+    return [*names.get_values_for_type(x509.DNSName), *addresses]

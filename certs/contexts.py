@@ -18,7 +18,7 @@ UNFIT_AT = 1 / 20
 Renewal is due with a fifth left, and with a tenth at the latest: until then it has had every chance.
 """
 PATIENCE = timedelta(seconds=10)
-"""How long files may be such that they cannot be used: a certificate and its key are replaced one after the other."""
+"""How long files may be such that they cannot be used: somebody may be about to replace another of them."""
 
 
 class UnfitError(Exception):
@@ -45,7 +45,6 @@ class ServingContext(Following):
     def of(
         cls,
         certificate: Path,
-        key: Path,
         *client_authorities: Path,
         configuration: Callable[[], TlsConfiguration] = TlsConfiguration,
         trusted: Callable[[], str] = str,
@@ -53,23 +52,23 @@ class ServingContext(Following):
     ) -> "ServingContext":
         """Return a context that verifies client certificates against the bundles ``client_authorities``.
 
-        By default they are asked for, not demanded: health and version are for everyone. ``configuration``, and who
-        else is ``trusted`` (certificates in PEM), is asked at each handshake. Raises OSError and ssl.SSLError when the
-        files cannot be used.
+        ``certificate`` is a file that holds the key, too. By default certificates of clients are asked for, not
+        demanded: health and version are for everyone. ``configuration``, and who else is ``trusted`` (certificates in
+        PEM), is asked at each handshake. Raises OSError and ssl.SSLError when the files cannot be used.
         """
         context = cls(ssl.PROTOCOL_TLS_SERVER)
         context._configuration, context._trusted, context._clients = configuration, trusted, clients
-        context._begin(certificate, key, *client_authorities)
+        context._begin(certificate, *client_authorities)
         return context
 
     def _settings(self) -> tuple[TlsConfiguration, str]:
         return self._configuration(), self._trusted()
 
     def _make(self) -> ssl.SSLContext:
-        certificate, key, *client_authorities = self._files
+        certificate, *client_authorities = self._files
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _configure(context, self._configuration())
-        context.load_cert_chain(certificate, key)
+        context.load_cert_chain(certificate)
         for each in client_authorities:
             context.load_verify_locations(each)
         if trusted := self._trusted():

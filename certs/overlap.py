@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from certs.authority import life_of, subject
-from certs.rotation import served_names
+from certs.authority import life_of, served_names, subject
+from certs.pair import Pair
 from certs.trust import Kept, Request, Trust, fingerprint, signed_by
 from kube.certificates import Lifetime, Strategy
 
@@ -22,8 +22,9 @@ _EARLIEST, _LATEST = 0.5, 0.1
 
 @dataclass(frozen=True, slots=True)
 class MakeAuthority:
-    """Store a new authority in place of the present one."""
+    """Store a new authority in place of the present one, and with it who is needed beside it."""
 
+    former: tuple[x509.Certificate, ...]
     why: str
 
 
@@ -57,22 +58,21 @@ Step = MakeAuthority | WriteBundle | IssueLeaf | Wait
 
 def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
     """Return what to do now."""
-    if not trust.wanted:
-        return Wait(now + strategy.server.duration, "nobody has asked for a certificate yet")
     authority = trust.authority
     why = _why_other_authority(authority, strategy.authority, now)
     if authority is None or why is not None:
-        return MakeAuthority(why or "there is none")
-    needed = _needed(trust, authority.pair.certificate, now)
+        return MakeAuthority(tuple(_needed(trust, now).values()), why or "there is none")
+    current = authority.pair.certificate
+    needed = {fingerprint(current): current} | _needed(trust, now)
     if joining := needed.keys() - {fingerprint(each) for each in trust.bundle}:
         present = {fingerprint(each): each for each in trust.bundle if now < each.not_valid_after_utc}
         return WriteBundle(tuple((needed | present).values()), f"{len(joining)} joined")
     waiting: list[Wait] = []
     for name, request in sorted(trust.wanted.items()):
-        if (why := _why_other_leaf(trust.leaves.get(name), request, authority, strategy.server, now)) is None:
+        if (why := why_other_leaf(trust.leaves.get(name), request, authority.pair, strategy.server, now)) is None:
             continue
         deadline = _deadline(trust, name, strategy.server)
-        if _trusted_by_all(trust, authority.pair.certificate, now) or (deadline is not None and now >= deadline):
+        if is_trusted_by_all(trust, now) or (deadline is not None and now >= deadline):
             return IssueLeaf(name, request, why)
         waiting.append(Wait(deadline or now + strategy.server.duration, "not every consumer trusts the authority yet"))
     if waiting:
@@ -101,14 +101,15 @@ def _why_other_duration(kept: Kept, lifetime: Lifetime) -> str | None:
     return "its duration was changed" if kept.duration not in (None, lifetime.duration) else None
 
 
-def _why_other_leaf(
-    kept: Kept | None, request: Request, authority: Kept, lifetime: Lifetime, now: datetime
+def why_other_leaf(
+    kept: Kept | None, request: Request, authority: Pair, lifetime: Lifetime, now: datetime
 ) -> str | None:
+    """Return why a leaf must be issued anew, or None."""
     if kept is None:
         return "there is none that can be used"
     certificate = kept.pair.certificate
     checks: tuple[tuple[str, Callable[[], bool]], ...] = (
-        ("the authority was replaced", lambda: not signed_by(certificate, authority.pair.certificate)),
+        ("the authority was replaced", lambda: not signed_by(certificate, authority.certificate)),
         ("it names somebody else", lambda: certificate.subject != subject(request.user, request.groups)),
         ("it lacks names", lambda: not set(request.names) <= set(served_names(certificate))),
         ("it is time to renew it", lambda: now >= renewal(kept, lifetime)),
@@ -117,18 +118,23 @@ def _why_other_leaf(
     return found or _why_other_duration(kept, lifetime)
 
 
-def _needed(trust: Trust, current: x509.Certificate, now: datetime) -> dict[str, x509.Certificate]:
-    """Return whom consumers must trust, the current authority first: whoever signed what is stored, or shown."""
-    issuers = [kept.issuer for name, kept in trust.leaves.items() if kept.issuer is not None and name in trust.wanted]
-    shown = [each.issuer for report in trust.reports.values() for each in report.shown.values() if now < each.until]
+def is_trusted_by_all(trust: Trust, now: datetime) -> bool:
+    """Return True when everybody who would be shown a leaf of the present authority's trusts it."""
+    if trust.authority is None:
+        return False
+    current = fingerprint(trust.authority.pair.certificate)
+    return all(current in each.trusted for each in trust.consumers(now) if each.trusted is not None)
+
+
+def _needed(trust: Trust, now: datetime) -> dict[str, x509.Certificate]:
+    """Return whom consumers must trust for what is stored, or shown."""
+    known = trust.known()
+    signed = [kept.issuer for name, kept in trust.leaves.items() if kept.issuer is not None and name in trust.wanted]
+    shown = {each.issuer for report in trust.reports.values() for each in report.shown.values() if now < each.until}
     # Without a report nothing is known of what is shown.
     unknown = () if trust.reports else trust.bundle
-    everybody = (current, *issuers, *shown, *unknown)
-    return {fingerprint(each): each for each in everybody if now < each.not_valid_after_utc}
-
-
-def _trusted_by_all(trust: Trust, authority: x509.Certificate, now: datetime) -> bool:
-    return all(fingerprint(authority) in each.trusted for each in trust.consumers(now))
+    needed = shown.union(map(fingerprint, (*signed, *unknown)))
+    return {name: each for name, each in known.items() if name in needed and now < each.not_valid_after_utc}
 
 
 def _deadline(trust: Trust, name: str, lifetime: Lifetime) -> datetime | None:

@@ -31,17 +31,20 @@ class Pair:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         )
 
-    def save(self, directory: Path, name: str) -> None:
-        """Write ``NAME.crt`` and ``NAME.key`` (mode 0600), each atomically."""
+    def save(self, directory: Path, name: str, issuer: x509.Certificate | None = None) -> None:
+        """Write ``NAME.pem`` (mode 0600): the certificate with its key, and ``issuer`` for those who ask whose it is.
+
+        One file, so that nobody ever reads a certificate beside the key of another; all of TLS reads such files.
+        """
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        replace_file(directory / f"{name}.key", self.key_pem, 0o600)
-        replace_file(directory / f"{name}.crt", self.certificate_pem, 0o644)
+        chain = b"" if issuer is None else issuer.public_bytes(serialization.Encoding.PEM)
+        replace_file(directory / f"{name}.pem", self.key_pem + self.certificate_pem + chain, 0o600)
 
     @classmethod
     def load(cls, directory: Path, name: str) -> Self:
-        """Read what ``save`` wrote. Raises FileNotFoundError, ValueError for files that are no such pair."""
-        certificate, key = (directory / f"{name}.crt").read_bytes(), (directory / f"{name}.key").read_bytes()
-        return cls.parse(certificate, key)
+        """Read what ``save`` wrote. Raises FileNotFoundError, ValueError for a file that holds no such pair."""
+        content = (directory / f"{name}.pem").read_bytes()
+        return cls.parse(content, content)
 
     @classmethod
     def parse(cls, certificates: bytes, key: bytes) -> Self:

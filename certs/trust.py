@@ -8,18 +8,25 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from certs.authority import Life, issue_client, issue_server
+from certs.authority import Life, alternatives, issue_client, issue_server, subject
 from certs.pair import Pair
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A leaf that somebody needs: for a server when there are ``names``, for a client otherwise."""
+    """A leaf that somebody needs: for a server when there are ``names``, for a client otherwise.
+
+    Raises ValueError for what no certificate can say.
+    """
 
     user: str
     groups: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
     """DNS names and addresses to serve under."""
+
+    def __post_init__(self) -> None:
+        subject(self.user, self.groups)
+        alternatives(self.names)
 
     def issue(self, authority: Pair, life: Life) -> Pair:
         """Return a new leaf, signed by ``authority``."""
@@ -30,11 +37,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A pair as it is stored, with the duration it was made for and, unless it is an authority, who signed it."""
+    """A pair as it is stored, with the duration it was made for."""
 
     pair: Pair
     duration: timedelta | None = None
     issuer: x509.Certificate | None = None
+    """Who signed it, unless it is an authority."""
+    former: tuple[x509.Certificate, ...] = ()
+    """Who was trusted beside an authority when it was made: a bundle that is lost is made anew of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +53,8 @@ class Shown:
 
     leaf: str
     """The leaf's fingerprint."""
-    issuer: x509.Certificate
+    issuer: str
+    """The fingerprint of who signed it. No more than that: nobody is trusted because a consumer says so."""
     until: datetime
     """When it expires."""
 
@@ -52,8 +63,10 @@ class Shown:
 class Report:
     """What one consumer says it holds: the authorities it trusts, and the leaves it shows."""
 
-    trusted: frozenset[str]
+    trusted: frozenset[str] | None
+    """Fingerprints; None when it verifies nobody by this authority."""
     shown: Mapping[str, Shown]
+    """By the Secrets' names."""
 
     def counts(self, now: datetime) -> bool:
         """Return False for a consumer that nobody would believe any more: it has lived too long with old leaves."""
@@ -66,7 +79,7 @@ class Trust:
 
     authority: Kept | None = None
     bundle: tuple[x509.Certificate, ...] = ()
-    """What consumers shall trust."""
+    """What consumers shall trust, the present authority first."""
     leaves: Mapping[str, Kept] = field(default_factory=dict)
     wanted: Mapping[str, Request] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
@@ -74,6 +87,11 @@ class Trust:
     def consumers(self, now: datetime) -> list[Report]:
         """Return the reports of those who count."""
         return [each for each in self.reports.values() if each.counts(now)]
+
+    def known(self) -> dict[str, x509.Certificate]:
+        """Return all authorities, present and former, by their fingerprints."""
+        present = () if self.authority is None else (self.authority.pair.certificate, *self.authority.former)
+        return {fingerprint(each): each for each in (*present, *self.bundle)}
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

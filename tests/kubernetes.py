@@ -71,7 +71,7 @@ class Cluster(Standalone):
 
     def __init__(self, schemas: Catalogue, options: Options, *, machines: bool) -> None:
         """``machines`` is False where KubeVirt's groups are not served, or by nobody who answers."""
-        super().__init__(schemas, options.token_key, options.client_ca, data_volumes=True, configure=False)
+        super().__init__(schemas, options.token_key, options.client_authorities, data_volumes=True, configure=False)
         self._machines = machines
         known = {(each.group, each.plural) for each in self.served}
         more = [_resource(schemas, kind) for kind in KINDS if (kind.group, kind.plural) not in known]

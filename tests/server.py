@@ -16,8 +16,9 @@ from apiserver.server import Options, run
 from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sealing import SealingKey
-from certs.bootstrap import TOKENS, Pki, ensure
+from certs.bootstrap import Pki, ensure
 from certs.kubeconfig import write_kubeconfig
+from certs.purposes import CALLERS
 
 ENCRYPTION_KEYS = "encryption.keys"
 START_SECONDS = 20
@@ -40,8 +41,7 @@ class Server:
             path,
             server=f"https://127.0.0.1:{self.port}",
             authority=self.pki.authority,
-            certificate=self.pki.certificate(identity),
-            key=self.pki.key(identity),
+            pair=self.pki.pair(identity),
             user=identity,
             embed=identity == "admin",  # as `virtplane up` has it
         )
@@ -85,10 +85,9 @@ async def running_server(directory: Path, *, migrated: bool = False, **how: Any)
         "address": "127.0.0.1",
         "port": port,
         "database_url": f"sqlite:///{directory}/log.db",
-        "certificate": server.pki.certificate("server"),
-        "key": server.pki.key("server"),
-        "client_ca": server.pki.authority,
-        "token_key": server.pki.key(TOKENS),
+        "certificate": server.pki.pair("server"),
+        "client_authorities": tuple(map(server.pki.bundle, CALLERS)),
+        "token_key": server.pki.tokens,
         "encryption_keys": directory / "pki" / ENCRYPTION_KEYS,
     }
     options = Options(**{**usual, **how})

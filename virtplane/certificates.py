@@ -1,176 +1,161 @@
 """The files of certificates, kept in step with the Secrets from which they come.
 
-The server's process owns the files below ``pki/``: its own, those of the controllers and the agent of this host, and
-the administrator's kubeconfig. All of them are read anew for each connection, so that what is written is in use; that
-is what is reported to the controller that rotates them. What bootstrap made becomes the first Secrets.
+They are read anew for each connection, so that what is written is in use; that is what is reported to the controller
+that rotates them. In a standalone installation the server's process owns all files below ``pki/``: its own, those of
+the controllers and the agent of this host, and the administrator's kubeconfig; what bootstrap made becomes the first
+Secrets.
 """
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import structlog
-from cryptography import x509
 
-from certs.authority import subject
-from certs.bootstrap import AUTHORITY as FILES_OF_AUTHORITY
-from certs.bootstrap import Pki, requests
-from certs.files import replace_file
+from certs.bootstrap import Pki, needed
+from certs.held import Held, Needed
 from certs.names import serving_names
 from certs.objects import (
-    AUTHORITY,
     CONSUMERS,
     NAMESPACE,
+    Statement,
     bundle_of,
     consumers_of,
-    pem,
     secret_of,
-    statement,
+    statements,
     trust_in,
 )
 from certs.pair import Pair
-from certs.rotation import served_names
-from certs.trust import Kept, Report, Request, Shown, Trust, fingerprint, issuer_of
+from certs.purposes import LEAVES, PURPOSES, Purpose
+from certs.trust import Kept, Trust
 from client.api import Client
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET
 from client.workqueue import WorkQueue
 from kube.certificates import Strategy
 from kube.configuration import governing
-from kube.objects import Object
 from virtplane.home import Home
 from virtplane.prepare import write_kubeconfigs
 from virtplane.settings import Settings
 
-SECRETS: Mapping[str, str] = {
-    "server": "kubevirt-virt-api-certs",
-    "controllers": "kubevirt-controller-certs",
-    "agent": "kubevirt-virt-handler-certs",
-    "admin": "virtplane-admin-certs",
-    "loopback": "virtplane-api-loopback-certs",
-}
-"""Files below ``pki/``, and the Secrets that hold the same."""
+SAY_AGAIN = timedelta(minutes=1)
 _ALL = "all"
 
 log = structlog.get_logger(__name__)
 
 
-class CertificateFiles:
-    """Keeps one installation's files."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """Who holds certificates as files, and what it needs."""
 
-    def __init__(self, client: Client, settings: Settings, changed: Callable[[], None]) -> None:
+    name: str
+    """What it is called among the consumers: different for each process that holds files of its own."""
+    held: Held
+    needed: Callable[[], Needed]
+    """Asked again every minute, as the addresses of a host change."""
+    node: str = ""
+    """The node it is on, where certificates name that."""
+
+
+class CertificateFiles:
+    """Keeps the files of one consumer."""
+
+    def __init__(self, client: Client, consumer: Consumer, changed: Callable[[], None]) -> None:
         """``changed()`` is called in a thread after files were replaced."""
         self._client = client
+        self._consumer = consumer
+        self._held = consumer.held
         self._changed = changed
-        self._consumer = settings.node_name
-        self._pki = Pki(Home.of(settings).pki)
-        asked = requests(serving_names(settings.address), settings.node_name)
-        self._wanted: dict[str, Request] = {SECRETS[name]: request for name, request in asked.items()}
         self._secrets = Informer(client, SECRET, namespace=NAMESPACE)
         self._config_maps = Informer(client, CONFIG_MAP, namespace=NAMESPACE)
-        self._kubevirts = Informer(client, KUBEVIRT)
-        self._informers = (self._secrets, self._config_maps, self._kubevirts)
         self._queue: WorkQueue[str] = WorkQueue("certificate-files", self.reconcile, workers=1)
-        for informer in self._informers:
+        for informer in (self._secrets, self._config_maps):
             informer.add_handler(lambda _old, _new: self._queue.add(_ALL))
 
     async def run(self) -> None:
         """Keep the files in step until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for informer in self._informers:
+            for informer in (self._secrets, self._config_maps):
                 group.create_task(informer.run(), name="informer-certificate-files")
-            for informer in self._informers:
+            for informer in (self._secrets, self._config_maps):
                 await informer.synced.wait()
+            if self._held.with_authorities:
+                await self._adopt()
             self._queue.add(_ALL)
             await self._queue.run()
 
-    async def reconcile(self, _key: str) -> None:
-        """Adopt the files where nothing is stored yet, take over what is stored, and say what is held then."""
-        config_maps = self._config_maps.by_name()
-        secrets = self._secrets.by_name()
-        # All the Secrets that this process wants, whether it has said so before or not.
-        trust = trust_in(secrets, {**config_maps, CONSUMERS: self._saying(config_maps)})
-        if _nothing_usable(trust, first=CONSUMERS not in config_maps):
-            files = await asyncio.to_thread(_held, self._pki, FILES_OF_AUTHORITY)
-            if files is not None and datetime.now(UTC) < files.certificate.not_valid_after_utc:
-                await self._adopt(files)
-                return
-        if await asyncio.to_thread(self._take_over, trust):
-            log.info("certificates replaced")
-        await self._report(config_maps.get(CONSUMERS))
-
-    def _saying(self, config_maps: Mapping[str, Object]) -> Object:
-        known = config_maps.get(CONSUMERS) or {"data": {}}
-        said = statement(self._wanted, Report(frozenset(), {}))
-        return {**known, "data": {**(known.get("data") or {}), self._consumer: said}}
-
-    async def _adopt(self, authority: Pair) -> None:
-        """Make Secrets of the files. The statement comes last: only then does the controller begin its work."""
-        strategy = Strategy.of(governing(self._kubevirts.all()))
-        kept = Kept(authority, strategy.authority.duration)
-        await self._secrets.put(secret_of(AUTHORITY, kept))
-        for name, secret in SECRETS.items():
-            pair = await asyncio.to_thread(Pair.load, self._pki.directory, name)
-            leaf = Kept(pair, strategy.server.duration, authority.certificate)
-            await self._secrets.put(secret_of(secret, leaf))
-        await self._config_maps.put(bundle_of([authority.certificate]))
-        await self._report(self._config_maps.get(CONSUMERS, NAMESPACE))
-
-    def _take_over(self, trust: Trust) -> bool:
-        """Write what differs: the bundle first, so that nobody shows what it does not cover. Return True for any."""
+    async def reconcile(self, _key: str) -> float:
+        """Take over what is stored, and say what is held then."""
         now = datetime.now(UTC)
-        held = {name: _held(self._pki, name) for name in SECRETS}
-        before = self._pki.authority.read_bytes()
-        trusted = [each for each in trust.bundle if now < each.not_valid_after_utc] or _parsed(before)
-        changed = self._write_bundle(trust, trusted)
-        for name, secret in SECRETS.items():
-            kept, present = trust.leaves.get(secret), held[name]
-            if (
-                kept is None
-                or kept.issuer not in trusted
-                or not _is_fit(kept.pair.certificate, self._wanted[secret], now)
-            ):
-                continue
-            if present is None or present.certificate != kept.pair.certificate:
-                kept.pair.save(self._pki.directory, name)
-                changed = True
-        if changed:
+        if await asyncio.to_thread(self._take_over, now):
+            log.info("certificates replaced")
+        await self._say(await asyncio.to_thread(self._statement, now))
+        return SAY_AGAIN.total_seconds()
+
+    def _take_over(self, now: datetime) -> bool:
+        trusts = self._trusts(self._statement(now))
+        changed = [self._held.take_over(purpose, trust, now) for purpose, trust in trusts.items()]
+        if any(changed):
             self._changed()
-        return changed
+        return any(changed)
 
-    def _write_bundle(self, trust: Trust, trusted: list[x509.Certificate]) -> bool:
-        """Write the bundle and the authority's key, so that the key always belongs to one of the bundle."""
-        signer, present = trust.authority, _held(self._pki, FILES_OF_AUTHORITY)
-        wanted = pem(trusted)
-        replaced = signer is not None and signer.pair.certificate in trusted
-        if signer is not None and replaced and (present is None or present.certificate != signer.pair.certificate):
-            both = [*trusted, present.certificate] if present is not None else trusted
-            replace_file(self._pki.authority, pem(both), 0o644)
-            replace_file(self._pki.key(FILES_OF_AUTHORITY), signer.pair.key_pem, 0o600)
-        elif present is not None and present.certificate not in trusted:
-            wanted += present.certificate_pem  # its key is still the one at hand
-        if self._pki.authority.read_bytes() == wanted:
-            return False
-        replace_file(self._pki.authority, wanted, 0o644)
-        return True
+    def _trusts(self, own: Statement) -> Mapping[Purpose, Trust]:
+        secrets, config_maps = self._secrets.by_name(), self._config_maps.by_name()
+        said = {self._consumer.name: own}
+        return {purpose: trust_in(purpose, secrets, config_maps, said) for purpose in self._held.purposes}
 
-    async def _report(self, config_map: Object | None) -> None:
-        said = statement(self._wanted, await asyncio.to_thread(self._holding))
+    def _statement(self, now: datetime) -> Statement:
+        return self._held.statement(self._consumer.needed(), self._consumer.node, now)
+
+    async def _say(self, own: Statement) -> None:
+        config_map = self._config_maps.get(CONSUMERS, NAMESPACE)
         if config_map is None:
-            await self._client.create(CONFIG_MAP, consumers_of(self._consumer, said))
-        elif (config_map.get("data") or {}).get(self._consumer) != said:
-            patch: Object = {"data": {self._consumer: said}}
+            await self._client.create(CONFIG_MAP, consumers_of(self._consumer.name, own))
+            return
+        before = statements(config_map).get(self._consumer.name)
+        if before is None or before.is_due_again(own, SAY_AGAIN):
+            patch = {"data": {self._consumer.name: own.json()}}
             self._config_maps.observe(await self._client.patch(CONFIG_MAP, CONSUMERS, NAMESPACE, patch))
 
-    def _holding(self) -> Report:
-        trusted = _parsed(self._pki.authority.read_bytes())
-        shown: dict[str, Shown] = {}
-        for name, secret in SECRETS.items():
-            leaf = Pair.load(self._pki.directory, name).certificate
-            if (issuer := issuer_of(leaf, trusted)) is not None:
-                shown[secret] = Shown(fingerprint(leaf), issuer, leaf.not_valid_after_utc)
-        return Report(frozenset(map(fingerprint, trusted)), shown)
+    async def _adopt(self) -> None:
+        """Make Secrets of the files where there is no authority yet, or one that expired while nothing ran.
+
+        The statement comes after that, and only then does the controller begin its work. An authority that is missing
+        after that was deleted: to make another is the controller's.
+        """
+        now = datetime.now(UTC)
+        said = statements(self._config_maps.get(CONSUMERS, NAMESPACE)).values()
+        strategy = Strategy.of(governing((await self._client.list(KUBEVIRT))["items"]))
+        for purpose, trust in self._trusts(await asyncio.to_thread(self._statement, now)).items():
+            if trust.authority is None:
+                is_first = not any(purpose.authority in each.trusted for each in said)
+            else:
+                is_first = now >= trust.authority.pair.certificate.not_valid_after_utc
+            if is_first:
+                await self._adopt_one(purpose, strategy)
+
+    async def _adopt_one(self, purpose: Purpose, strategy: Strategy) -> None:
+        directory = self._held.pki.directory
+        authority = await asyncio.to_thread(Pair.load, directory, purpose.file)
+        await self._secrets.put(secret_of(purpose.authority, Kept(authority, strategy.authority.duration)))
+        for leaf in self._held.leaves:
+            if leaf.purpose is purpose:
+                pair = await asyncio.to_thread(Pair.load, directory, leaf.file)
+                kept = Kept(pair, strategy.server.duration, authority.certificate)
+                await self._secrets.put(secret_of(leaf.secret, kept))
+        await self._config_maps.put(bundle_of(purpose, [authority.certificate]))
+
+
+def standalone(settings: Settings) -> Consumer:
+    """Return the server of a standalone installation, which holds the files of all of it."""
+    return Consumer(
+        name=settings.node_name,
+        held=Held(pki=Pki(Home.of(settings).pki), leaves=LEAVES, purposes=PURPOSES, with_authorities=True),
+        needed=lambda: needed(serving_names(settings.address), settings.node_name),
+        node=settings.node_name,
+    )
 
 
 @asynccontextmanager
@@ -194,30 +179,4 @@ async def _follow(settings: Settings, ready: asyncio.Event) -> None:
     await ready.wait()
     home = Home.of(settings)
     async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "virtplane-server") as client:
-        await CertificateFiles(client, settings, lambda: write_kubeconfigs(settings, home)).run()
-
-
-def _nothing_usable(trust: Trust, *, first: bool) -> bool:
-    """Return True at the first start, and after so long a time that the stored authority has expired.
-
-    A Secret that is missing later on was deleted: making another is the controller's.
-    """
-    if trust.authority is None:
-        return first
-    return datetime.now(UTC) >= trust.authority.pair.certificate.not_valid_after_utc
-
-
-def _is_fit(leaf: x509.Certificate, request: Request, now: datetime) -> bool:
-    named = leaf.subject == subject(request.user, request.groups) and set(request.names) <= set(served_names(leaf))
-    return named and now < leaf.not_valid_after_utc
-
-
-def _held(pki: Pki, name: str) -> Pair | None:
-    try:
-        return Pair.load(pki.directory, name)
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _parsed(bundle: bytes) -> list[x509.Certificate]:
-    return x509.load_pem_x509_certificates(bundle)
+        await CertificateFiles(client, standalone(settings), lambda: write_kubeconfigs(settings, home)).run()

@@ -54,7 +54,7 @@ async def observing(home: Home, server: str) -> AsyncGenerator[Observer]:
     """Open an observer of the server at the URL. Raises OSError and ssl.SSLError without usable certificates."""
     pki = Pki(home.pki)
     tls = ssl.create_default_context(cafile=str(pki.authority))
-    tls.load_cert_chain(pki.certificate("admin"), pki.key("admin"))
+    tls.load_cert_chain(pki.pair("admin"))
     connector = aiohttp.TCPConnector(ssl=tls)
     async with aiohttp.ClientSession(server, connector=connector, timeout=TIMEOUT) as session:
         yield Observer(session)

@@ -83,8 +83,7 @@ def write_kubeconfigs(settings: Settings, home: Home) -> None:
             path,
             server=server_url(settings),
             authority=pki.authority,
-            certificate=pki.certificate(name),
-            key=pki.key(name),
+            pair=pki.pair(name),
             user=name,
             embed=name == "admin",  # people copy theirs to other machines
         )

@@ -32,7 +32,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
     from apiserver.server import Options, run  # noqa: PLC0415
     from apiserver.storage.keyfile import KeyFileError  # noqa: PLC0415
     from apiserver.storage.sealing import KeyMissingError  # noqa: PLC0415
-    from certs.bootstrap import TOKENS  # noqa: PLC0415
+    from certs.purposes import API, CALLERS  # noqa: PLC0415
     from virtplane.certificates import following_certificates  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
 
@@ -41,10 +41,9 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         address=settings.address,
         port=settings.port,
         database_url=settings.database,
-        certificate=pki.certificate("server"),
-        key=pki.key("server"),
-        client_ca=pki.authority,
-        token_key=pki.key(TOKENS),
+        certificate=pki.pair(API.file),
+        client_authorities=tuple(map(pki.bundle, CALLERS)),
+        token_key=pki.tokens,
         encryption_keys=Home.of(settings).encryption_keys,
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,

@@ -7,10 +7,11 @@ import shlex
 import string
 from datetime import timedelta
 
-from cryptography import x509
-
+from certs.authority import served_names
+from certs.bootstrap import Pki, read_bundle
+from certs.pair import Pair
 from certs.pinning import pin_of
-from certs.rotation import served_names
+from certs.purposes import API
 from client.kinds import SECRET
 from kube.bootstraptokens import (
     AGENTS_GROUP,
@@ -125,8 +126,8 @@ async def _delete(settings: Settings, token_id: str) -> None:
 
 def _server_url(settings: Settings) -> str:
     """Return where other hosts reach the server: at the first address of its certificate that they can reach."""
-    certificate = x509.load_pem_x509_certificate((Home.of(settings).pki / "server.crt").read_bytes())
-    for name in served_names(certificate):
+    served = Pair.load(Home.of(settings).pki, API.file)
+    for name in served_names(served.certificate):
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
@@ -141,5 +142,4 @@ def _server_url(settings: Settings) -> str:
 
 
 def _pins(settings: Settings) -> list[str]:
-    bundle = (Home.of(settings).pki / "ca.crt").read_bytes()
-    return [pin_of(each) for each in x509.load_pem_x509_certificates(bundle)]
+    return [pin_of(each) for each in read_bundle(Pki(Home.of(settings).pki).authority)]

@@ -13,8 +13,9 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from apiserver.auth.identities import known
+from apiserver.auth.identities import AUTHENTICATED, known
 from apiserver.machinery.resource import Caller
+from certs.purposes import AGENT, AGENTS, CLIENTS, CONTROLLER, CONTROLLERS, Purpose, purpose_of
 from certs.trust import issuer_of
 
 REMEMBERED = 1024
@@ -49,25 +50,41 @@ class Authorities:
         return leaf, min(leaf.not_valid_after_utc, issuer.not_valid_after_utc)
 
 
-class VerifiedCertificates:
-    """Takes for good what TLS has verified: for a server whose authorities all stand for the same."""
+class InstallationCertificates:
+    """What the installation's own authorities have signed, as TLS has verified: each may name only some."""
 
     def __init__(self) -> None:
-        self._owner = lru_cache(REMEMBERED)(lambda der: from_subject(x509.load_der_x509_certificate(der)))
+        self._owner = lru_cache(REMEMBERED)(lambda der: _named(x509.load_der_x509_certificate(der)))
 
     def owner(self, certificate: bytes, _headers: Mapping[str, str]) -> Caller | None:
-        """Return whom the subject of a certificate (DER) names."""
+        """Return whom a certificate (DER) names, if whoever signed it may name them."""
         return self._owner(certificate)
+
+
+def _named(certificate: x509.Certificate) -> Caller | None:
+    caller, purpose = from_subject(certificate), purpose_of(common_name(certificate.issuer))
+    return caller if caller is not None and _may_name(purpose, caller) else None
+
+
+def _may_name(purpose: Purpose | None, caller: Caller) -> bool:
+    """Return True when an authority may vouch for a caller: who has its key can be no more than that."""
+    groups = caller.groups - {AUTHENTICATED}
+    if purpose is CLIENTS:
+        return True
+    if purpose is CONTROLLERS:
+        return caller.name == CONTROLLER.user and groups == frozenset(CONTROLLER.groups)
+    is_node = caller.name.startswith(AGENT.user) and caller.name != AGENT.user
+    return purpose is AGENTS and is_node and groups == frozenset(AGENT.groups)
 
 
 def from_subject(certificate: x509.Certificate) -> Caller | None:
     """Return whom a certificate names: the common name is the user, organizations are groups; None for nobody."""
-    name = common_name(certificate)
+    name = common_name(certificate.subject)
     groups = certificate.subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return known(name, (str(each.value) for each in groups)) if name else None
 
 
-def common_name(certificate: x509.Certificate) -> str:
-    """Return the common name of a certificate's subject, the last one as Go reads it; empty where there is none."""
-    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def common_name(named: x509.Name) -> str:
+    """Return the common name in a subject or an issuer, the last one as Go reads it; empty where there is none."""
+    names = named.get_attributes_for_oid(NameOID.COMMON_NAME)
     return str(names[-1].value) if names else ""

@@ -35,7 +35,7 @@ class ClusterCertificates:
 
 def _is_front_proxy(proxy: RequestHeaders, certificate: bytes) -> bool:
     leaf = proxy.authorities.signed(certificate)
-    return leaf is not None and (not proxy.allowed_names or common_name(leaf) in proxy.allowed_names)
+    return leaf is not None and (not proxy.allowed_names or common_name(leaf.subject) in proxy.allowed_names)
 
 
 def _named(proxy: RequestHeaders, headers: Mapping[str, str]) -> Caller | None:

@@ -1,12 +1,16 @@
-"""The certificates controller: gathers what is stored and said, asks what to do next, and makes that one write."""
+"""The certificates controller: gathers what is stored and said, asks what to do next, and makes that one write.
+
+Authorities are independent of each other, and each is taken one step at a time.
+"""
 
 import asyncio
 
 import structlog
 
 from certs.authority import Life, make_authority
-from certs.objects import AUTHORITY, NAMESPACE, bundle_of, secret_of, trust_in
+from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of, statements, trust_in
 from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, seconds_until
+from certs.purposes import BY_SECRET, PURPOSES, Purpose
 from certs.trust import Kept, Trust
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
@@ -18,8 +22,8 @@ from kube.objects import Object
 
 log = structlog.get_logger(__name__)
 
-_ALL = "all"
-"""The one key: every step depends on everything."""
+_BY_AUTHORITY = {purpose.authority: purpose for purpose in PURPOSES}
+_BY_NAME = _BY_AUTHORITY | {name: leaf.purpose for name, leaf in BY_SECRET.items()}
 
 
 class CertificatesController:
@@ -31,9 +35,10 @@ class CertificatesController:
         # Its own, as it sees only the installation's namespace.
         self._secrets = Informer(context.client, SECRET, namespace=NAMESPACE)
         self._config_maps = Informer(context.client, CONFIG_MAP, namespace=NAMESPACE)
-        self._queue: WorkQueue[str] = WorkQueue("certificates", self.reconcile, workers=1)
-        for informer in (self._kubevirts, self._secrets, self._config_maps):
-            informer.add_handler(lambda _old, _new: self._queue.add(_ALL))
+        self._queue: WorkQueue[Purpose] = WorkQueue("certificates", self.reconcile, workers=len(PURPOSES))
+        self._kubevirts.add_handler(lambda _old, _new: self._add(*PURPOSES))
+        for informer in (self._secrets, self._config_maps):
+            informer.add_handler(self._changed)
 
     async def run(self) -> None:
         """Reconcile until cancelled, once all objects are known."""
@@ -42,29 +47,41 @@ class CertificatesController:
             group.create_task(self._config_maps.run(), name="informer-certificates-configmaps")
             for informer in (self._kubevirts, self._secrets, self._config_maps):
                 await informer.synced.wait()
+            self._add(*PURPOSES)
             await self._queue.run()
 
-    async def reconcile(self, _key: str) -> float | None:
+    async def reconcile(self, purpose: Purpose) -> float | None:
         """Do one step; the change that it makes brings the next."""
         kubevirt = governing(self._kubevirts.all())
         strategy, now = Strategy.of(kubevirt), self._context.now()
-        trust = trust_in(self._secrets.by_name(), self._config_maps.by_name())
+        config_maps = self._config_maps.by_name()
+        trust = trust_in(purpose, self._secrets.by_name(), config_maps, statements(config_maps.get(CONSUMERS)))
+        if not trust.reports:
+            return None  # who made the first ones has not stored them yet
         step = next_step(trust, strategy, now)
         match step:
             case Wait():
                 return seconds_until(step.until, now)
             case MakeAuthority():
-                # KubeVirt's name for it: two authorities are told apart by when they were made.
                 life = Life(now, strategy.authority.duration)
-                made = make_authority(f"kubevirt.io@{now.timestamp():.0f}", life)
-                await self._store(SECRET, self._secrets, secret_of(AUTHORITY, Kept(made, life.duration)))
+                made = make_authority(purpose.common_name(now.timestamp()), life)
+                secret = secret_of(purpose.authority, Kept(made, life.duration, former=step.former))
+                await self._store(SECRET, self._secrets, secret)
             case WriteBundle():
-                await self._store(CONFIG_MAP, self._config_maps, bundle_of(step.authorities))
+                await self._store(CONFIG_MAP, self._config_maps, bundle_of(purpose, step.authorities))
             case IssueLeaf():
                 secret = _issued(trust, step, Life(now, strategy.server.duration))
                 await self._store(SECRET, self._secrets, secret)
-        self._tell(kubevirt, step)
+        self._tell(kubevirt, purpose, step)
         return None
+
+    def _changed(self, old: Object | None, new: Object | None) -> None:
+        name = (new or old or {})["metadata"]["name"]
+        self._add(*(PURPOSES if name == CONSUMERS else filter(None, [_BY_NAME.get(name)])))
+
+    def _add(self, *purposes: Purpose) -> None:
+        for each in purposes:
+            self._queue.add(each)
 
     async def _store(self, kind: Kind, informer: Informer, obj: Object) -> None:
         """Create ``obj``, or replace what is there and not changed meanwhile."""
@@ -75,12 +92,12 @@ class CertificatesController:
         else:
             await informer.put(obj)
 
-    def _tell(self, kubevirt: Object | None, step: Step) -> None:
+    def _tell(self, kubevirt: Object | None, purpose: Purpose, step: Step) -> None:
         match step:
             case MakeAuthority():
-                reason, told = "AuthorityRotated", f"{AUTHORITY}: made a new authority: {step.why}"
+                reason, told = "AuthorityRotated", f"{purpose.authority}: made a new authority: {step.why}"
             case WriteBundle():
-                reason, told = "AuthorityBundleChanged", f"{AUTHORITY}: {step.why}"
+                reason, told = "AuthorityBundleChanged", f"{purpose.authority}: {step.why}"
             case IssueLeaf():
                 reason, told = "CertificateIssued", f"{step.name}: issued a new certificate: {step.why}"
             case Wait():

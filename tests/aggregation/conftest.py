@@ -14,9 +14,9 @@ import yaml
 import deploy
 from apiserver.incluster import Member
 from certs.authority import issue_client
-from certs.bootstrap import AUTHORITY
 from certs.kubeconfig import write_kubeconfig
 from certs.pair import Pair
+from certs.purposes import CLIENTS
 from tests.aggregator import Aggregator, Backend, FrontProxy
 from tests.conformance.api import Api, Kind, connected
 from tests.conformance.users import RBAC, make_role, rule
@@ -49,14 +49,13 @@ class World:
     def enrol(self, name: str, *groups: str) -> Path:
         """Return a kubeconfig of a user of the cluster, who has a certificate."""
         pki = self.cluster.pki.directory
-        issue_client(Pair.load(pki, AUTHORITY), name, groups).save(self.directory, name)
+        issue_client(Pair.load(pki, CLIENTS.file), name, groups).save(self.directory, name)
         path = self.directory / f"{name}.kubeconfig"
         write_kubeconfig(
             path,
             server=self.aggregator.url,
             authority=self.aggregator.authority,
-            certificate=self.directory / f"{name}.crt",
-            key=self.directory / f"{name}.key",
+            pair=self.directory / f"{name}.pem",
             user=name,
         )
         return path
@@ -64,7 +63,7 @@ class World:
     def session(self, name: str) -> aiohttp.ClientSession:
         """Return connections to the aggregator as a user who was enrolled; paths are relative to it."""
         context = ssl.create_default_context(cafile=str(self.aggregator.authority))
-        context.load_cert_chain(self.directory / f"{name}.crt", self.directory / f"{name}.key")
+        context.load_cert_chain(self.directory / f"{name}.pem")
         return aiohttp.ClientSession(self.aggregator.url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
 
@@ -91,7 +90,7 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
             cluster=Backend(cluster.port, context_of(cluster)),
             cluster_authority=str(cluster.pki.authority),
             aggregated=Backend(aggregated.port, proxy.context(aggregated.pki.authority)),
-            client_ca=cluster.pki.authority,
+            client_ca=cluster.pki.bundle(CLIENTS),
             directory=directory,
         )
         await stack.enter_async_context(aggregator.running())
@@ -104,13 +103,14 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
 def context_of(cluster: Server) -> ssl.SSLContext:
     """Return the TLS context of the cluster's administrator."""
     context = ssl.create_default_context(cafile=str(cluster.pki.authority))
-    context.load_cert_chain(cluster.pki.certificate("admin"), cluster.pki.key("admin"))
+    context.load_cert_chain(cluster.pki.pair("admin"))
     return context
 
 
 async def trust(masters: Api, cluster: Server, proxy: FrontProxy) -> None:
     """Publish whom aggregated servers shall trust, and who may read it, as kube-apiserver does."""
-    authorities = {"client-ca-file": cluster.pki.authority.read_text(), "requestheader-client-ca-file": proxy.authority}
+    clients = cluster.pki.bundle(CLIENTS).read_text()
+    authorities = {"client-ca-file": clients, "requestheader-client-ca-file": proxy.authority}
     body = TRUST.manifest("extension-apiserver-authentication") | {"data": {**NAMES, **authorities}}
     assert (await masters.call("POST", TRUST.path, body)).code == 201
     read = rule("", "configmaps", "get list watch", "extension-apiserver-authentication")

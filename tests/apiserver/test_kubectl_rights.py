@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from certs.authority import issue_client
-from certs.bootstrap import AUTHORITY
 from certs.pair import Pair
+from certs.purposes import CLIENTS
 from tests.server import Server, running_server
 
 Kubectl = Callable[..., Awaitable[str]]
@@ -26,7 +26,7 @@ spec:
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[Server]:
     async with running_server(tmp_path) as server:
-        issue_client(Pair.load(server.pki.directory, AUTHORITY), "eve").save(server.pki.directory, "eve")
+        issue_client(Pair.load(server.pki.directory, CLIENTS.file), "eve").save(server.pki.directory, "eve")
         yield server
 
 

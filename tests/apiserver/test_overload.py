@@ -21,7 +21,7 @@ NAMESPACES = "/api/v1/namespaces"
 @asynccontextmanager
 async def client(server: Server, identity: str = "admin") -> AsyncIterator[aiohttp.ClientSession]:
     context = ssl.create_default_context(cafile=str(server.pki.authority))
-    context.load_cert_chain(server.pki.certificate(identity), server.pki.key(identity))
+    context.load_cert_chain(server.pki.pair(identity))
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     timeout = aiohttp.ClientTimeout(total=30)
     base = f"https://127.0.0.1:{server.port}"

@@ -54,7 +54,7 @@ async def test_the_certificate_that_is_served_follows_its_files_and_is_what_metr
 ) -> None:
     first = await served(server)
     assert await metric(kubectl, NOT_AFTER) == first.not_valid_after_utc.timestamp()
-    authority = Pair.load(server.pki.directory, "ca").certificate
+    authority = Pair.load(server.pki.directory, "clients-ca").certificate
     told = await metric(kubectl, "apiserver_client_authority_not_after_timestamp_seconds")
     assert told == authority.not_valid_after_utc.timestamp()
     second = renewed(server)
@@ -68,10 +68,9 @@ async def test_files_that_cannot_be_served_make_the_server_unready_and_nothing_e
 ) -> None:
     first = await served(server)
     assert await kubectl("get", "--raw", "/readyz") == "ok"
-    renewed(server).save(server.pki.directory, "other")
-    server.pki.key("other").replace(server.pki.key("server"))
-    for each in (server.pki.certificate("server"), server.pki.key("server")):
-        os.utime(each, (0, time.time() - 2 * PATIENCE.total_seconds()))
+    file = server.pki.pair("server")
+    file.write_bytes(renewed(server).certificate_pem + renewed(server).key_pem)
+    os.utime(file, (0, time.time() - 2 * PATIENCE.total_seconds()))
     assert await served(server) == first
     assert await metric(kubectl, NOT_AFTER) == first.not_valid_after_utc.timestamp()
     assert "[-]serving-certificate failed: reason withheld" in await kubectl("get", "--raw", "/readyz", fails=True)

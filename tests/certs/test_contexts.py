@@ -40,7 +40,7 @@ class Host:
         self.authority, self.clients = make_authority("servers"), make_authority("clients")
         self.serve()
         self.admit(self.clients)
-        files = (directory / name for name in ("server.crt", "server.key", "clients.crt"))
+        files = (directory / name for name in ("server.pem", "clients.crt"))
         self.context = ServingContext.of(*files, configuration=lambda: self.configuration, **how)  # type: ignore[arg-type]
 
     def serve(self, life: Life | None = None) -> Pair:
@@ -55,7 +55,7 @@ class Host:
         context = ssl.create_default_context(cadata=self.authority.certificate_pem.decode())
         if pair is not None:
             pair.save(self.directory, "client")
-            context.load_cert_chain(self.directory / "client.crt", self.directory / "client.key")
+            context.load_cert_chain(self.directory / "client.pem")
         return context
 
     def call(self, context: ssl.SSLContext, session: ssl.SSLSession | None = None) -> Connection:
@@ -101,7 +101,7 @@ async def test_the_next_handshake_shows_a_replaced_certificate_and_an_open_conne
 
 
 @pytest.mark.parametrize("ruin", [Path.unlink, lambda file: file.write_text("broken")], ids=["removed", "broken"])
-@pytest.mark.parametrize("name", ["server.crt", "server.key", "clients.crt"])
+@pytest.mark.parametrize("name", ["server.pem", "clients.crt"])
 async def test_what_cannot_be_read_leaves_the_old_in_use_which_is_told_after_a_while(
     host: Host, name: str, ruin: Callable[[Path], object]
 ) -> None:

@@ -20,8 +20,7 @@ def write(pki: Pki, path: Path, *, embed: bool) -> None:
         path,
         server="https://localhost:8443",
         authority=pki.authority,
-        certificate=pki.certificate("agent"),
-        key=pki.key("agent"),
+        pair=pki.pair("agent"),
         user="agent",
         embed=embed,
     )
@@ -43,6 +42,5 @@ async def test_a_client_uses_the_files_that_one_names_and_makes_no_copies(pki: P
         used = client.configuration
         assert (used.ssl_ca_cert, used.cert_file, used.key_file) == (
             str(pki.authority),
-            str(pki.certificate("agent")),
-            str(pki.key("agent")),
+            *[str(pki.pair("agent"))] * 2,
         )

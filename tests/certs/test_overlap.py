@@ -7,7 +7,7 @@ import pytest
 from cryptography import x509
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from certs.authority import CLOCK_SKEW, Life, make_authority
 from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, renewal, seconds_until
@@ -33,7 +33,7 @@ class Consumer:
         for name, leaf in self.shown.items():
             issuer = issuer_of(leaf, self.trusted)
             assert issuer is not None
-            shown[name] = Shown(fingerprint(leaf), issuer, leaf.not_valid_after_utc)
+            shown[name] = Shown(fingerprint(leaf), fingerprint(issuer), leaf.not_valid_after_utc)
         return Report(frozenset(map(fingerprint, self.trusted)), shown)
 
 
@@ -64,7 +64,8 @@ class World:
         match step:
             case MakeAuthority():
                 duration = self.strategy.authority.duration
-                made = Kept(make_authority(f"at {self.now}", Life(self.now, duration)), duration)
+                pair = make_authority(f"at {self.now}", Life(self.now, duration))
+                made = Kept(pair, duration, former=step.former)
                 self.trust = replace(self.trust, authority=made)
             case WriteBundle():
                 self.trust = replace(self.trust, bundle=step.authorities)
@@ -253,7 +254,7 @@ class AnyOrder(RuleBasedStateMachine):
     """Steps, consumers, deletions, tampering and time, in any order.
 
     Time passes in small amounts, and consumers are not asleep for longer than that: who sleeps for a day shows
-    what has expired, whatever anybody does.
+    what has expired, whatever anybody does. Who removes the authority and the bundle together wants no overlap.
     """
 
     def __init__(self) -> None:
@@ -276,6 +277,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.world.take_up(name)
         self.world.trust = replace(self.world.trust, reports=reports)
 
+    @precondition(lambda self: self.world.trust.bundle)
     @rule()
     def lose_the_authority(self) -> None:
         self.world.trust = replace(self.world.trust, authority=None)
@@ -284,6 +286,7 @@ class AnyOrder(RuleBasedStateMachine):
     def lose_a_leaf(self, name: str) -> None:
         without(self.world, name)
 
+    @precondition(lambda self: self.world.trust.authority)
     @rule()
     def lose_the_bundle(self) -> None:
         self.world.trust = replace(self.world.trust, bundle=())

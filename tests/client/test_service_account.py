@@ -21,7 +21,7 @@ from client.kinds import NODE
 async def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[list[str]]:
     """The Authorization headers that a server is sent which the environment of this pod names."""
     authority = make_authority("a")
-    authority.save(tmp_path, "ca")
+    (tmp_path / "ca.crt").write_bytes(authority.certificate_pem)
     issue_server(authority, "s", ["127.0.0.1"]).save(tmp_path, "server")
     seen: list[str] = []
 
@@ -32,7 +32,7 @@ async def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     app = web.Application()
     app.router.add_get("/{any:.*}", answer)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(tmp_path / "server.crt", tmp_path / "server.key")
+    context.load_cert_chain(tmp_path / "server.pem")
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()

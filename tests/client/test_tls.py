@@ -23,9 +23,9 @@ class Ends:
         self.server, self.client = directory / "server", directory / "client"
         self.renew(self.server, lambda authority: issue_server(authority, "s", ["localhost"]))
         self.renew(self.client, lambda authority: issue_client(authority, "c"))
-        self.serving = ServingContext.of(*(self.server / name for name in ("own.crt", "own.key", "ca.crt")))
-        files = (self.client / name for name in ("ca.crt", "own.crt", "own.key"))
-        self.calling = FollowingContext.of(*files)
+        self.serving = ServingContext.of(self.server / "own.pem", self.server / "ca.crt")
+        own = self.client / "own.pem"
+        self.calling = FollowingContext.of(self.client / "ca.crt", own, own)
 
     def renew(self, directory: Path, issue: Callable[[Pair], Pair]) -> None:
         authority = make_authority("a")
@@ -72,7 +72,7 @@ def test_a_server_that_is_no_longer_trusted_is_refused(tmp_path: Path) -> None:
 def test_a_pair_that_is_half_replaced_leaves_the_old_one_in_use(tmp_path: Path) -> None:
     ends = Ends(tmp_path)
     first = ends.shake_hands()
-    (ends.client / "own.key").write_bytes(make_authority("other").key_pem)
+    (ends.client / "own.pem").write_bytes(make_authority("other").key_pem)
     assert ends.shake_hands() == first
 
 
@@ -99,8 +99,7 @@ async def client(ends: Ends) -> AsyncIterator[Client]:
         kubeconfig,
         server=f"https://localhost:{server.port}",
         authority=ends.client / "ca.crt",
-        certificate=ends.client / "own.crt",
-        key=ends.client / "own.key",
+        pair=ends.client / "own.pem",
         user="c",
         embed=False,
     )

@@ -43,7 +43,7 @@ async def schemathesis(server: Server, document: str, *arguments: str) -> tuple[
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(configuration), "run"),
         *(f"{base}/openapi/v3/{document}", "--url", base, "--tls-verify", str(server.pki.authority)),
-        *("--request-cert", str(server.pki.certificate("admin")), "--request-cert-key", str(server.pki.key("admin"))),
+        *("--request-cert", str(server.pki.pair("admin")), "--request-cert-key", str(server.pki.pair("admin"))),
         *("--checks", ",".join(CHECKS), "--max-time", str(SECONDS), "--request-timeout", "10"),
         *("--seed", "1", "--no-shrink", "--generation-database", "none", "--no-color", "--warnings", "off"),
         *arguments,

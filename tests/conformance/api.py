@@ -56,7 +56,7 @@ KINDS = (CONFIG_MAP, NODE)
 def connected(server: Server, identity: str = "admin") -> aiohttp.ClientSession:
     """Return connections to a server as the administrator or as another; paths are relative to it."""
     context = ssl.create_default_context(cafile=str(server.pki.authority))
-    context.load_cert_chain(server.pki.certificate(identity), server.pki.key(identity))
+    context.load_cert_chain(server.pki.pair(identity))
     # As many as anybody wants: each watch has one.
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
     return aiohttp.ClientSession(f"https://127.0.0.1:{server.port}", connector=connector)

@@ -14,7 +14,7 @@ from tests.server import Server
 async def exchange(server: Server, sent: bytes) -> tuple[int, Object]:
     """Send bytes and return the code and the body of what comes back; the server then ends the connection."""
     context = ssl.create_default_context(cafile=str(server.pki.authority))
-    context.load_cert_chain(server.pki.certificate("admin"), server.pki.key("admin"))
+    context.load_cert_chain(server.pki.pair("admin"))
     async with asyncio.timeout(SECONDS):
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=context)
         writer.write(sent)

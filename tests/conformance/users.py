@@ -1,8 +1,8 @@
 """People with a certificate and no more rights than roles give them."""
 
 from certs.authority import issue_client
-from certs.bootstrap import AUTHORITY
 from certs.pair import Pair
+from certs.purposes import CLIENTS
 from tests.conformance.api import Api, Kind, Object
 from tests.server import Server
 
@@ -15,7 +15,7 @@ CLUSTER_BINDING = Kind("ClusterRoleBinding", RBAC, "v1", "clusterrolebindings")
 
 def enrol(server: Server, name: str, *groups: str) -> str:
     """Make a certificate for a user, and return what it is called."""
-    issue_client(Pair.load(server.pki.directory, AUTHORITY), name, groups).save(server.pki.directory, name)
+    issue_client(Pair.load(server.pki.directory, CLIENTS.file), name, groups).save(server.pki.directory, name)
     return name
 
 

@@ -12,10 +12,12 @@ import pytest
 import yaml
 from cryptography import x509
 
-from certs.objects import AUTHORITY, CONSUMERS, NAMESPACE
+from certs.bootstrap import Pki
+from certs.objects import CONSUMERS, NAMESPACE
+from certs.pair import Pair
+from certs.purposes import API, LEAVES, PURPOSES, SERVER, Purpose
 from client.api import Client
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
-from virtplane.certificates import SECRETS
 from virtplane.home import Home
 from virtplane.roles import Role, run_controllers, run_server
 from virtplane.settings import Settings
@@ -55,17 +57,18 @@ async def home(settings: Settings) -> AsyncIterator[Home]:
         yield home
 
 
-async def authority(client: Client) -> str:
-    """Return the stored authority once there is one."""
-    found: list[str] = []
+async def authorities(client: Client) -> dict[Purpose, str]:
+    """Return the stored authorities, in base64 of PEM, once all are there."""
+    found: dict[Purpose, str] = {}
 
     async def there() -> bool:
-        listed = await client.list(SECRET, NAMESPACE)
-        found[:] = [each["data"]["tls.crt"] for each in listed["items"] if each["metadata"]["name"] == AUTHORITY]
-        return bool(found)
+        listed = {each["metadata"]["name"]: each for each in (await client.list(SECRET, NAMESPACE))["items"]}
+        stored = {purpose: listed.get(purpose.authority) for purpose in PURPOSES}
+        found.update({purpose: secret["data"]["tls.crt"] for purpose, secret in stored.items() if secret})
+        return None not in stored.values()
 
     await eventually(there)
-    return found[0]
+    return found
 
 
 async def eventually(holds: Any) -> None:
@@ -74,45 +77,50 @@ async def eventually(holds: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-async def settled(client: Client, home: Home, other_than: str) -> None:
-    """Wait until a new authority is the only one, in the bundle and in the files, and signed all that is used."""
+async def settled(client: Client, home: Home, other_than: dict[Purpose, str]) -> None:
+    """Wait until new authorities are the only ones, in bundles and in files, and signed all that is used."""
+    pki = Pki(home.pki)
 
     async def holds() -> bool:
-        secrets = {each["metadata"]["name"]: each for each in (await client.list(SECRET, NAMESPACE))["items"]}
-        if not {AUTHORITY, *SECRETS.values()} <= secrets.keys():
+        secrets = {each["metadata"]["name"]: each["data"] for each in (await client.list(SECRET, NAMESPACE))["items"]}
+        if not {*(each.authority for each in PURPOSES), *(each.secret for each in LEAVES)} <= secrets.keys():
             return False
-        now = secrets[AUTHORITY]["data"]["tls.crt"]
-        files = base64.b64encode((home.pki / "ca.crt").read_bytes()).decode()
-        issuers = {secrets[name]["data"].get("ca.crt") for name in SECRETS.values()}
-        held = all(
-            (home.pki / f"{name}.crt").read_bytes() == base64.b64decode(secrets[secret]["data"]["tls.crt"])
-            for name, secret in SECRETS.items()
+        now = {purpose: secrets[purpose.authority]["tls.crt"] for purpose in PURPOSES}
+        return (
+            all(now[purpose] != old for purpose, old in other_than.items())
+            and all(base64.b64encode(pki.bundle(purpose).read_bytes()).decode() == now[purpose] for purpose in PURPOSES)
+            and all(secrets[leaf.secret].get("ca.crt") == now[leaf.purpose] for leaf in LEAVES)
+            and all(held(home, leaf.file) == secrets[leaf.secret]["tls.crt"] for leaf in LEAVES)
         )
-        return now != other_than and files == now and issuers == {now} and held
 
     await eventually(holds)
 
 
+def held(home: Home, name: str) -> str:
+    """Return the certificate in a file, in base64 of PEM."""
+    return base64.b64encode(Pair.load(home.pki, name).certificate_pem).decode()
+
+
 async def test_what_bootstrap_made_becomes_the_first_secrets(home: Home) -> None:
-    before = (home.pki / "ca.crt").read_bytes()
+    before = {purpose: held(home, purpose.file) for purpose in PURPOSES}
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
-        stored = base64.b64decode(await authority(client))
-        bundle = await client.get(CONFIG_MAP, AUTHORITY, NAMESPACE)
-    assert stored == before == (home.pki / "ca.crt").read_bytes() == bundle["data"]["ca-bundle"].encode()
+        assert await authorities(client) == before
+        bundle = await client.get(CONFIG_MAP, SERVER.authority, NAMESPACE)
+    assert base64.b64encode(bundle["data"]["ca-bundle"].encode()).decode() == before[SERVER]
 
 
 async def test_a_deleted_leaf_is_issued_anew_and_nothing_else_changes(home: Home) -> None:
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
-        first = await authority(client)
-        name = SECRETS["server"]
-        served = (home.pki / "server.crt").read_bytes()
-        await client.delete(SECRET, name, NAMESPACE)
+        first = await authorities(client)
+        before = {leaf: held(home, leaf.file) for leaf in LEAVES}
+        await client.delete(SECRET, API.secret, NAMESPACE)
 
         async def renewed() -> bool:
-            return (home.pki / "server.crt").read_bytes() != served
+            return held(home, API.file) != before[API]
 
         await eventually(renewed)
-        assert await authority(client) == first
+        assert await authorities(client) == first
+        assert {leaf for leaf in LEAVES if held(home, leaf.file) != before[leaf]} == {API}
 
 
 async def has(client: Client, kind: Kind, name: str) -> bool:
@@ -121,17 +129,17 @@ async def has(client: Client, kind: Kind, name: str) -> bool:
 
 async def test_another_duration_takes_effect_at_once(home: Home) -> None:
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
-        first = await authority(client)
+        first = await authorities(client)
         (kubevirt,) = (await client.list(KUBEVIRT))["items"]
         metadata = kubevirt["metadata"]
         patch = {"spec": {"certificateRotateStrategy": {"selfSigned": {"ca": {"duration": "100h"}}}}}
         await client.patch(KUBEVIRT, metadata["name"], metadata["namespace"], patch)
         await settled(client, home, first)
-        made = x509.load_pem_x509_certificate(base64.b64decode(await authority(client)))
+        made = x509.load_pem_x509_certificate(base64.b64decode((await authorities(client))[SERVER]))
         assert 100 <= (made.not_valid_after_utc - made.not_valid_before_utc).total_seconds() / 3600 < 101
 
 
-async def test_twenty_authorities_in_a_row_fail_no_request_and_drop_no_watch(home: Home) -> None:
+async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no_watch(home: Home) -> None:
     requests, over = 0, asyncio.Event()
 
     async def calling() -> None:
@@ -149,14 +157,14 @@ async def test_twenty_authorities_in_a_row_fail_no_request_and_drop_no_watch(hom
         return seen
 
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
-        await authority(client)
+        await authorities(client)
         version = (await client.list(SECRET, NAMESPACE))["metadata"]["resourceVersion"]
         watches = [asyncio.create_task(watching(client, version)) for _ in range(5)]
         caller = asyncio.create_task(calling())
         async with asyncio.timeout(60):
             for _ in range(20):
-                old = await authority(client)
-                await client.delete(SECRET, AUTHORITY, NAMESPACE)
+                old = await authorities(client)
+                await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
                 await settled(client, home, old)
         assert not any(each.done() for each in (*watches, caller))
         over.set()
@@ -169,8 +177,8 @@ async def test_twenty_authorities_in_a_row_fail_no_request_and_drop_no_watch(hom
 
 async def test_the_administrators_kubeconfig_goes_along(home: Home) -> None:
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
-        old = await authority(client)
-        await client.delete(SECRET, AUTHORITY, NAMESPACE)
+        old = await authorities(client)
+        await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
         await settled(client, home, old)
     (cluster,) = yaml.safe_load(home.kubeconfig.read_text())["clusters"]
     assert base64.b64decode(cluster["cluster"]["certificate-authority-data"]) == (home.pki / "ca.crt").read_bytes()

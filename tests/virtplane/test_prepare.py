@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from certs.authority import served_names
 from certs.pair import Pair
-from certs.rotation import served_names
 from virtplane.home import Home
 from virtplane.prepare import PrepareError, make_credentials, migrate_database
 from virtplane.settings import Settings
@@ -72,6 +72,6 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
 def test_a_broken_authority_is_told_as_something_to_do(tmp_path: Path) -> None:
     home = made(tmp_path)
-    (home.pki / "ca.key").write_text("broken")
+    (home.pki / "ca.pem").write_text("broken")
     with pytest.raises(PrepareError, match="from a backup"):
         made(tmp_path)

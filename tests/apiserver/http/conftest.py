@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorizer
-from apiserver.auth.certificates import VerifiedCertificates
+from apiserver.auth.certificates import InstallationCertificates
 from apiserver.auth.roles import Roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
@@ -32,6 +32,7 @@ from apiserver.registry.stored import StoredObjects
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
+from certs.purposes import CLIENTS
 from tests.apiserver.http.gadgets import Client, resources
 
 
@@ -64,7 +65,7 @@ def identities(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return named, key
 
     name, organization = x509.NameOID.COMMON_NAME, x509.NameOID.ORGANIZATION_NAME
-    authority = make("ca", [(name, "test authority")])
+    authority = make("ca", [(name, CLIENTS.common_name(1))])
     make("server", [(name, "localhost")], authority)
     make("admin", [(organization, "system:masters"), (name, "admin")], authority)
     make("eve", [(name, "eve")], authority)
@@ -95,7 +96,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             resources=served,
             store=store,
             catalogue=catalogue,
-            authenticator=Authenticator(VerifiedCertificates()),
+            authenticator=Authenticator(InstallationCertificates()),
             authorization=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
