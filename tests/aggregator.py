@@ -38,12 +38,13 @@ _UNSAFE = set('()<>@,;:\\"/[]?={} \t%')
 
 
 class RefusedError(Exception):
-    """The caller is answered here: ``code`` and a JSON ``body``."""
+    """The caller is answered here: ``code`` and ``body``."""
 
-    def __init__(self, code: int, body: bytes) -> None:
+    def __init__(self, code: int, body: bytes, kind: str = "text/plain") -> None:
         super().__init__(body.decode())
         self.code = code
         self.body = body
+        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -177,12 +178,12 @@ class Aggregator:
                 case ["apis", group, *_] | ["openapi", "v3", "apis", group, *_] if is_kubevirt(group):
                     headers = forwarded(head, user, self.port)
                     self.sent.append((head, headers))
-                    await self._pass(self.aggregated, head.written(headers), reader, writer)
+                    await self._pass(self.aggregated, head, headers, reader, writer)
                 case _:
                     headers = [*head.without("authorization", "impersonate-"), *impersonating(user)]
-                    await self._pass(self.cluster, head.written(headers), reader, writer)
+                    await self._pass(self.cluster, head, headers, reader, writer)
         except RefusedError as refused:
-            await answer(writer, refused.code, refused.body)
+            await answer(writer, refused.code, refused.body, refused.kind)
 
     async def _user(self, connection: ssl.SSLObject, head: Head) -> dict[str, Any]:
         """The ``UserInfo`` of who calls, or acts as somebody else, as the cluster sees it."""
@@ -197,7 +198,7 @@ class Aggregator:
                 name = next(value for key, value in subject if key == "commonName")
                 told = [("Impersonate-User", name), *(("Impersonate-Group", each) for each in groups)]
             elif "system:masters" not in groups:
-                raise RefusedError(501, b'{"message": "the stand-in lets only masters act as others by certificate"}')
+                raise RefusedError(501, b"the stand-in lets only masters act as others by certificate")
         elif not headers:
             return {"username": "system:anonymous", "groups": ["system:unauthenticated"]}
         else:
@@ -208,13 +209,18 @@ class Aggregator:
         async with self._session.post(url, json=review, headers=asked, ssl=context, timeout=REQUEST) as answered:
             body = await answered.read()
         if answered.status != 201:
-            raise RefusedError(answered.status, body)
+            raise RefusedError(answered.status, body, answered.content_type)
         return json.loads(body)["status"]["userInfo"]
 
     cluster_authority: str = ""
 
     async def _pass(
-        self, backend: Backend, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        backend: Backend,
+        head: Head,
+        headers: Headers,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> None:
         """Send the rest of the connection to ``backend``, and what it says back, until one of them ends."""
         try:
@@ -224,8 +230,12 @@ class Aggregator:
         except (OSError, ssl.SSLError) as away:
             raise RefusedError(503, f"error trying to reach service: {away}".encode()) from away
         from_there, to_there = there
-        to_there.write(head)
-        ends = [asyncio.create_task(copied(reader, to_there)), asyncio.create_task(copied(from_there, writer))]
+        to_there.write(head.written(headers))
+        ways = [(from_there, writer)]
+        if not head.get("upgrade") or await switched(from_there, writer):
+            # Else whoever is refused would have a connection on which all is believed (CVE-2018-1002105).
+            ways.append((reader, to_there))
+        ends = [asyncio.create_task(copied(*way)) for way in ways]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -262,6 +272,13 @@ class Aggregator:
             return told.status, {name.lower(): value for name, value in told.headers.items()}, await told.read()
 
 
+async def switched(from_there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    """Pass on the head of the answer to an upgrade; return whether it has come about."""
+    head = await from_there.readuntil(b"\r\n\r\n")
+    writer.write(head)
+    return head.split()[1] == b"101"
+
+
 async def copied(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
     """Copy until the source ends."""
     while data := await source.read(1 << 16):
@@ -269,7 +286,7 @@ async def copied(source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None
         await to.drain()
 
 
-async def answer(writer: asyncio.StreamWriter, code: int, body: bytes, kind: str = "application/json") -> None:
+async def answer(writer: asyncio.StreamWriter, code: int, body: bytes, kind: str) -> None:
     etag = hashlib.sha256(body).hexdigest()
     head = f'HTTP/1.1 {code} -\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nETag: "{etag}"\r\n'
     writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)

@@ -6,9 +6,10 @@ Authentication, authorization and error answers happen here, for every path alik
 import asyncio
 import time
 from collections.abc import Iterable
+from http import HTTPStatus
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client.registry import Collector
 
@@ -186,9 +187,15 @@ async def _log_requests(request: web.Request, handler: Handler) -> web.StreamRes
     return response
 
 
-async def _tell_audit_id(request: web.Request, response: web.StreamResponse) -> None:
-    """Name each answer as it begins: streams do so long before they end."""
+async def _begin_answer(request: web.Request, response: web.StreamResponse) -> None:
+    """Name each answer as it begins: streams do so long before they end.
+
+    One that refuses to switch protocols is the last on its connection: a proxy may pass on as it is what the client
+    sends after that, and lend it its own identity (CVE-2018-1002105).
+    """
     response.headers[AUDIT_ID_HEADER] = request[AUDIT_ID]
+    if hdrs.UPGRADE in request.headers and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        response.force_close()
 
 
 def make_app(
@@ -213,7 +220,7 @@ def make_app(
     app[IN_FLIGHT] = in_flight
     app[METRICS] = metrics
     app[watches.STOPPING] = health.stopping
-    app.on_response_prepare.append(_tell_audit_id)
+    app.on_response_prepare.append(_begin_answer)
     # A line break is a character of a path like any other.
     app.router.add_route("*", "/{path:(?s:.*)}", Dispatcher(api, health, version).__call__)
     return app

@@ -1,7 +1,8 @@
 """A cluster, a server that is part of it, and the stand-in for the aggregator before both: started once for all."""
 
+import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from certs.kubeconfig import write_kubeconfig
 from certs.pair import Pair
 from certs.purposes import CLIENTS
 from tests.aggregator import Aggregator, Backend, FrontProxy
-from tests.conformance.api import Api, Kind, connected
+from tests.conformance.api import SECONDS, Api, Kind, connected
 from tests.conformance.users import RBAC, make_role, rule
 from tests.server import Server, running_server
 
@@ -31,7 +32,8 @@ NAMES = {
     "requestheader-uid-headers": '["X-Remote-Uid"]',
 }
 """What kube-apiserver says of the front proxy beside its authority."""
-READER = "extension-apiserver-authentication-reader"
+CONFIG = "extension-apiserver-authentication"
+READER = f"{CONFIG}-reader"
 ACCOUNT = "virtplane-api"
 
 
@@ -45,6 +47,10 @@ class World:
     aggregator: Aggregator
     admin: Api
     """The cluster's administrator at the aggregator."""
+    running: AsyncExitStack
+    """The cluster's server, which a test may stop,"""
+    serving: AsyncExitStack
+    """and the one that is part of it."""
 
     def enrol(self, name: str, *groups: str) -> Path:
         """Return a kubeconfig of a user of the cluster, who has a certificate."""
@@ -67,6 +73,13 @@ class World:
         return aiohttp.ClientSession(self.aggregator.url, connector=aiohttp.TCPConnector(ssl=context, limit=0))
 
 
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something has become true that nobody tells of."""
+    async with asyncio.timeout(SECONDS):
+        while not await holds():  # noqa: ASYNC110 - as it says
+            await asyncio.sleep(0.02)
+
+
 @pytest_asyncio.fixture(loop_scope="session", scope="session")
 async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """What all tests share; who breaks something of it puts it together again."""
@@ -78,12 +91,14 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 async def a_world(directory: Path) -> AsyncIterator[World]:
     """Start a cluster, a server that has in it exactly what the manifests give it, and the aggregator."""
     async with AsyncExitStack() as stack:
-        cluster = await stack.enter_async_context(running_server(directory / "cluster"))
+        running = await stack.enter_async_context(AsyncExitStack())
+        cluster = await running.enter_async_context(running_server(directory / "cluster"))
         masters = Api(await stack.enter_async_context(connected(cluster)))
         proxy = FrontProxy(directory / "front-proxy")
         await trust(masters, cluster, proxy)
         kubeconfig = await account(masters, cluster, directory / "server.kubeconfig")
-        aggregated = await stack.enter_async_context(
+        serving = await stack.enter_async_context(AsyncExitStack())
+        aggregated = await serving.enter_async_context(
             running_server(directory / "aggregated", member=Member(kubeconfig=kubeconfig))
         )
         aggregator = Aggregator(
@@ -94,7 +109,7 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
             directory=directory,
         )
         await stack.enter_async_context(aggregator.running())
-        world = World(directory, cluster, aggregated, aggregator, masters)
+        world = World(directory, cluster, aggregated, aggregator, masters, running, serving)
         world.enrol("admin", "system:masters")
         world.admin = Api(await stack.enter_async_context(world.session("admin")))
         yield world
@@ -107,13 +122,15 @@ def context_of(cluster: Server) -> ssl.SSLContext:
     return context
 
 
-async def trust(masters: Api, cluster: Server, proxy: FrontProxy) -> None:
-    """Publish whom aggregated servers shall trust, and who may read it, as kube-apiserver does."""
+async def trust(masters: Api, cluster: Server, proxy: FrontProxy, *, role: bool = True) -> None:
+    """Publish whom aggregated servers shall trust, and the ``role`` of who may read it, as kube-apiserver does."""
     clients = cluster.pki.bundle(CLIENTS).read_text()
     authorities = {"client-ca-file": clients, "requestheader-client-ca-file": proxy.authority}
-    body = TRUST.manifest("extension-apiserver-authentication") | {"data": {**NAMES, **authorities}}
+    body = TRUST.manifest(CONFIG) | {"data": {**NAMES, **authorities}}
     assert (await masters.call("POST", TRUST.path, body)).code == 201
-    read = rule("", "configmaps", "get list watch", "extension-apiserver-authentication")
+    if not role:
+        return
+    read = rule("", "configmaps", "get list watch", CONFIG)
     await make_role(masters, Kind("Role", RBAC, "v1", "roles", "kube-system"), READER, read)
 
 

@@ -13,4 +13,6 @@ def machines(namespace: str = "default") -> Kind:
 def machine(name: str, namespace: str = "default", **spec: Any) -> dict[str, Any]:
     """The least machine that is right."""
     template = {"spec": {"domain": {"devices": {}, "memory": {"guest": "64Mi"}}}}
-    return machines(namespace).manifest(name) | {"spec": {"runStrategy": "Halted", "template": template, **spec}}
+    return machines(namespace).manifest(name, namespace=namespace) | {
+        "spec": {"runStrategy": "Halted", "template": template, **spec}
+    }

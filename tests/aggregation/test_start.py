@@ -11,7 +11,7 @@ import deploy
 from apiserver.incluster import Member
 from apiserver.preconditions import HalfConfiguredError, needed
 from client.errors import KubeconfigError
-from tests.aggregation.conftest import TRUST, account, trust
+from tests.aggregation.conftest import CONFIG, TRUST, account, trust
 from tests.aggregator import FrontProxy
 from tests.conformance.api import Api, connected
 from tests.server import Server, running_server
@@ -83,11 +83,11 @@ async def test_a_right_that_is_missing_is_named(
 async def test_a_cluster_without_a_front_proxy_is_no_place_for_it(
     tmp_path: Path, masters: Api, kubeconfig: Path, data: dict[str, Any] | None, why: str
 ) -> None:
-    path = f"{TRUST.path}/extension-apiserver-authentication"
+    path = f"{TRUST.path}/{CONFIG}"
     if data is None:
         assert (await masters.call("DELETE", path)).code == 200
     else:
-        await masters.patch(TRUST, "extension-apiserver-authentication", {"data": data})
+        await masters.patch(TRUST, CONFIG, {"data": data})
     assert f"ConfigMap kube-system/extension-apiserver-authentication {why}" in await refused(tmp_path, kubeconfig)
 
 

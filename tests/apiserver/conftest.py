@@ -1,9 +1,6 @@
 """A whole server that just started from nothing, and the real kubectl to drive it."""
 
-import asyncio
 import json
-import os
-import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,9 +8,8 @@ from typing import Any
 import pytest
 
 from tests.apiserver import debian
+from tests.kubectl import Kubectl, kubectl_of
 from tests.server import Server, running_server
-
-Kubectl = Callable[..., Awaitable[str]]
 
 
 @pytest.fixture
@@ -26,13 +22,13 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 @pytest.fixture
 def kubectl_as(server: Server) -> Callable[..., Kubectl]:
     """Gives a kubectl with the certificate of ``admin``, ``controllers`` or ``agent`` (of the node ``one``)."""
-    return lambda identity, program="kubectl": _kubectl(server.kubeconfig(identity), program)
+    return lambda identity, program="kubectl": kubectl_of(server.kubeconfig(identity), program)
 
 
 @pytest.fixture
 def kubectl_with() -> Callable[..., Kubectl]:
     """Gives a kubectl with a kubeconfig of one's own."""
-    return lambda kubeconfig, program="kubectl": _kubectl(kubeconfig, program)
+    return kubectl_of
 
 
 @pytest.fixture
@@ -57,22 +53,3 @@ def write_status(kubectl: Kubectl) -> Callable[..., Awaitable[str]]:
         return await writer("replace", "--raw", path, "-f", "-", given=json.dumps(instance), fails=fails)
 
     return write
-
-
-def _kubectl(kubeconfig: Path, program: str) -> Kubectl:
-    own = {"KUBECONFIG": str(kubeconfig), "HOME": str(kubeconfig.parent)}
-
-    async def call(*arguments: str, given: str = "", fails: bool = False, **more: str) -> str:
-        process = await asyncio.create_subprocess_exec(
-            program,
-            *arguments,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **own, **more},
-        )
-        output, _ = await asyncio.wait_for(process.communicate(given.encode()), 30)
-        assert bool(process.returncode) is fails, output.decode()
-        return output.decode()
-
-    return call
