@@ -67,6 +67,8 @@ def prune(settings: Settings) -> str:
 
 
 def _read(settings: Settings) -> tuple[Path, list[SealingKey]]:
+    if settings.in_kubernetes:
+        raise EncryptionKeyError("Secrets are Kubernetes' here, and encrypted where its own storage is")
     path = Home.of(settings).encryption_keys
     try:
         return path, read_keys(path)

@@ -160,7 +160,9 @@ async def first_release(tmp_path: Path) -> AsyncIterator[Callable[[str], Any]]:
         yield get
 
 
-async def test_the_database_of_the_first_release_is_upgraded_and_read(first_release: Callable[[str], Any]) -> None:
+async def test_the_database_of_the_first_release_is_upgraded_and_read(
+    first_release: Callable[[str], Any], tmp_path: Path
+) -> None:
     machine = await first_release(f"{NOW.path}/modern")
     assert machine["metadata"]["annotations"]["note"] == "changed once"
     assert machine["spec"]["template"]["spec"]["volumes"][0]["containerDisk"]["image"] == "example.org/disk:1"
@@ -171,3 +173,4 @@ async def test_the_database_of_the_first_release_is_upgraded_and_read(first_rele
     assert guest["status"]["phase"] == "Pending"
     assert (await first_release("/api/v1/namespaces/default/configmaps/settings"))["data"] == {"one": "1"}
     assert (await first_release("/api/v1/namespaces/default/secrets/key"))["data"] == {"token": "bm90LWEtc2VjcmV0"}
+    assert b"bm90LWEtc2VjcmV0" not in b"".join(each.read_bytes() for each in tmp_path.glob("first.db*"))
