@@ -17,6 +17,7 @@ from aiohttp import web
 import openapi
 from apiserver.audit import AuditLog, Policy
 from apiserver.http import protocol
+from apiserver.http.agents import Agents
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Check, Health
@@ -59,6 +60,8 @@ class Options:
     """The key that signs tokens of ServiceAccounts; on all replicas the same."""
     encryption_keys: Path
     """The keys that encrypt what is stored of Secrets; on all replicas the same."""
+    agents: Agents
+    """How the agents of nodes are called."""
     limit: int = LIMIT
     """How many requests may be under way at once."""
     audit_log: Path | None = None
@@ -129,8 +132,15 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         stack.callback(api.workers.close)
         await around.prepare(api)
         audit = await stack.enter_async_context(_auditing(options))
-        metrics = [CertificateMetrics(tls.served)]
-        app = make_app(api, health, product_version(), audit=audit, limit=options.limit, collectors=metrics)
+        app = make_app(
+            api,
+            health,
+            product_version(),
+            audit=audit,
+            limit=options.limit,
+            collectors=[CertificateMetrics(tls.served)],
+            agents=options.agents,
+        )
         await _serve(stack, app, options, tls)
         log.info("serving", address=options.address, port=options.port)
         if ready is not None:

@@ -3,21 +3,30 @@
 import asyncio
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+async def first(*works: Coroutine[Any, Any, T]) -> T:
+    """Do all ``works`` until one of them ends, and leave nothing behind; return or raise what that one does."""
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return await next(task for task in tasks if task.done())
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def until(stop: asyncio.Event, work: Coroutine[Any, Any, None]) -> None:
     """Do ``work`` until it ends or fails or ``stop`` is set, and leave nothing behind. Raises what ``work`` raises."""
-    working = asyncio.create_task(work)
-    stopping = asyncio.create_task(stop.wait())
-    try:
-        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            await working
-    finally:
-        working.cancel()
-        stopping.cancel()
-        await asyncio.gather(working, stopping, return_exceptions=True)
+
+    async def stopped() -> None:
+        await stop.wait()
+
+    await first(work, stopped())
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 import platform
 
+from kube.objects import Object
+
 SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 """``true`` on a node that takes instances."""
 LEASE_NAMESPACE = "kube-node-lease"
@@ -9,6 +11,14 @@ LEASE_NAMESPACE = "kube-node-lease"
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What Kubernetes calls the machines that the kernel calls otherwise."""
+
+
+def agent_address(node: Object) -> tuple[str, int] | None:
+    """Return the address and the port of a node's agent; None while the node does not tell."""
+    status = node.get("status", {})
+    address = next((each["address"] for each in status.get("addresses", ()) if each["type"] == "InternalIP"), None)
+    port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
+    return (address, port) if address and port else None
 
 
 def architecture() -> str:

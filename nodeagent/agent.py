@@ -25,6 +25,7 @@ from nodeagent.instance.node import Node
 from nodeagent.instance.workspace import Workspaces
 from nodeagent.network.pod_network import Mode, PodNetwork
 from nodeagent.registration import Registration
+from nodeagent.streams import server as streams
 from nodeagent.volumes.images import ImageStore
 from nodeagent.volumes.prepare import Volumes
 
@@ -56,6 +57,9 @@ class Options:
     insecure_registries: tuple[str, ...]
     network: str
     """``auto``, ``nat`` or ``user``: see :class:`nodeagent.network.pod_network.Mode`."""
+    address: str = ""
+    """The address of this host for others, at which streams are served; found out when empty."""
+    streams: streams.Options
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -73,7 +77,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready: asyncio.Event) -> None:
     kvm = await _use_kvm(options)
-    host = await read_host()
+    host = await read_host(options.address)
     await hypervisor.connected.wait()
     capabilities = await hypervisor.capabilities()
     workspaces = await _workspaces(options, qemu_user(capabilities))
@@ -81,14 +85,14 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
     await network.open()
     kubevirts = Informer(client, KUBEVIRT)
     configuration = LiveConfiguration(kubevirts)
-    registration = Registration(client, options.node_name, host, hypervisor, configuration, kvm=kvm)
     events = EventRecorder(client, COMPONENT, host=options.node_name)
     bound = f"status.nodeName={options.node_name}"
     instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
-    async with asyncio.TaskGroup() as group:
+    async with streams.serving(host.address, options.streams, hypervisor) as port, asyncio.TaskGroup() as group:
         group.create_task(hypervisor.failed(), name="hypervisor")
         group.create_task(kubevirts.run(), name="informer-kubevirts")
         await configuration.known()
+        registration = Registration(client, options.node_name, host, hypervisor, configuration, kvm=kvm, port=port)
         own = await registration.register()
         node = Node(
             host=HostFacts(arch=_architecture(capabilities), kvm=kvm, node=own["metadata"]["uid"]),

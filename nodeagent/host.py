@@ -35,12 +35,12 @@ class Host:
         return self.memory_bytes - min(self.memory_bytes // RESERVED_SHARE, LONGEST_RESERVE)
 
 
-async def read_host() -> Host:
-    """Read the facts of this host."""
-    return await asyncio.to_thread(_read)
+async def read_host(address: str = "") -> Host:
+    """Read the facts of this host; ``address`` is where others reach it, unless its routes shall tell."""
+    return await asyncio.to_thread(_read, address)
 
 
-def _read() -> Host:
+def _read(address: str) -> Host:
     return Host(
         host_name=socket.gethostname(),
         architecture=architecture(),
@@ -50,7 +50,7 @@ def _read() -> Host:
         operating_system=_operating_system(),
         machine_id=_line(Path("/etc/machine-id")),
         boot_id=_line(Path("/proc/sys/kernel/random/boot_id")),
-        address=_own_address(),
+        address=address or _own_address(),
     )
 
 

@@ -44,14 +44,19 @@ class Registration:
         configuration: LiveConfiguration,
         *,
         kvm: bool,
+        port: int,
     ) -> None:
-        """``kvm`` says whether that works here; the configuration may forbid it all the same."""
+        """``kvm`` says whether that works here; the configuration may forbid it all the same.
+
+        ``port`` is that of the agent's own server.
+        """
         self._client = client
         self._name = name
         self._host = host
         self._hypervisor = hypervisor
         self._configuration = configuration
         self._kvm = kvm
+        self._port = port
 
     async def register(self) -> Object:
         """Return the Node as stored, made or brought up to date; tries until the server answers."""
@@ -138,6 +143,7 @@ class Registration:
                 {"type": "InternalIP", "address": self._host.address},
                 {"type": "Hostname", "address": self._host.host_name},
             ],
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
             "nodeInfo": self._node_info(),
             "conditions": set_condition(status.get("conditions", ()), self._ready(), utc_now()),
         }

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from apiserver.http.agents import Agents
 from apiserver.server import Options, run
 from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sealing import SealingKey
 from certs.bootstrap import Pki, ensure
 from certs.kubeconfig import write_kubeconfig
-from certs.purposes import CALLERS
+from certs.purposes import AGENT_CLIENT, CALLERS, STREAMS
 
 ENCRYPTION_KEYS = "encryption.keys"
 START_SECONDS = 20
@@ -89,6 +90,7 @@ async def running_server(directory: Path, *, migrated: bool = False, **how: Any)
         "client_authorities": tuple(map(server.pki.bundle, CALLERS)),
         "token_key": server.pki.tokens,
         "encryption_keys": directory / "pki" / ENCRYPTION_KEYS,
+        "agents": Agents(authority=server.pki.bundle(STREAMS), certificate=server.pki.pair(AGENT_CLIENT.file)),
     }
     options = Options(**{**usual, **how})
     if "database_url" in how and not migrated:

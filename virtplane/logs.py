@@ -86,4 +86,6 @@ def _route_libraries(out: TextIO, least: int, shared: Sequence[Processor], rende
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(least if least == logging.DEBUG else max(least, logging.WARNING))
+    # It repeats the sub-protocols that a client offers, and those may hold a token.
+    logging.getLogger("aiohttp.websocket").setLevel(logging.ERROR)
     logging.captureWarnings(capture=True)

@@ -29,10 +29,11 @@ class RoleError(VirtplaneError):
 async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Run the API server, after preparing all it needs."""
     from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
+    from apiserver.http.agents import Agents  # noqa: PLC0415
     from apiserver.server import Options, run  # noqa: PLC0415
     from apiserver.storage.keyfile import KeyFileError  # noqa: PLC0415
     from apiserver.storage.sealing import KeyMissingError  # noqa: PLC0415
-    from certs.purposes import API, CALLERS  # noqa: PLC0415
+    from certs.purposes import AGENT_CLIENT, API, CALLERS, STREAMS  # noqa: PLC0415
     from virtplane.certificates import following_certificates  # noqa: PLC0415
     from virtplane.prepare import prepare  # noqa: PLC0415
 
@@ -45,6 +46,7 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
         client_authorities=tuple(map(pki.bundle, CALLERS)),
         token_key=pki.tokens,
         encryption_keys=Home.of(settings).encryption_keys,
+        agents=Agents(authority=pki.bundle(STREAMS), certificate=pki.pair(AGENT_CLIENT.file)),
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
         initial_configuration=settings.initial_configuration == "on",
@@ -76,10 +78,14 @@ async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asynci
 
 async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Run the agent of this host's node against the installation's own server, or the cluster that it is a part of."""
+    from certs.bootstrap import Pki  # noqa: PLC0415
+    from certs.purposes import AGENT_SERVER, STREAMS  # noqa: PLC0415
     from nodeagent.agent import Options, run  # noqa: PLC0415
+    from nodeagent.streams import server as streams  # noqa: PLC0415
     from virtplane.hypervisor import existing_libvirt  # noqa: PLC0415
 
     home = Home.of(settings)
+    pki = Pki(home.pki)
     options = Options(
         kubeconfig=_kubeconfig(settings, "agent"),
         node_name=settings.node_name,
@@ -91,6 +97,10 @@ async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Even
         image_directories=tuple(map(Path, settings.image_directories)),
         insecure_registries=settings.image_registries_insecure,
         network=settings.network,
+        address=settings.agent_address,
+        streams=streams.Options(
+            port=settings.agent_port, certificate=pki.pair(AGENT_SERVER.file), client_ca=pki.bundle(STREAMS)
+        ),
     )
     await run(options, stop, ready)
 

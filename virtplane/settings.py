@@ -76,14 +76,28 @@ def own_name() -> str:
     return possible[:LONGEST_NODE_NAME].strip("-.") or "localhost"
 
 
-def _port(name: str, value: Any) -> int:
+def _own_address(name: str, value: Any) -> str:
+    text = str(value)
     try:
-        number = int(value)
-    except (TypeError, ValueError) as error:
-        raise SettingsError(f"{name} must be a whole number; it is {value!r}") from error
-    if not 0 < number < 65536:
-        raise SettingsError(f"{name} must be between 1 and 65535; it is {number}")
-    return number
+        usable = not text or not ipaddress.ip_address(text).is_unspecified
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingsError(f"{name} must be an IP address at which others reach this host; it is {value!r}")
+    return text
+
+
+def _port(least: int) -> Reader:
+    def read(name: str, value: Any) -> int:
+        try:
+            number = int(value)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"{name} must be a whole number; it is {value!r}") from error
+        if not least <= number < 65536:
+            raise SettingsError(f"{name} must be between {least} and 65535; it is {number}")
+        return number
+
+    return read
 
 
 def _database_url(name: str, value: Any) -> str:
@@ -149,7 +163,7 @@ class Settings:
 
     home: str = _setting(HOME, "the directory that holds all state", _home)
     address: str = _setting("127.0.0.1", "the IP address that the server listens on", _address)
-    port: int = _setting(8443, "the port that the server listens on", _port)
+    port: int = _setting(8443, "the port that the server listens on", _port(1))
     database_url: str = _setting(
         "", "sqlite:////PATH or postgresql://USER@HOST/NAME; empty for SQLite below home", _database_url
     )
@@ -159,6 +173,12 @@ class Settings:
         f"the Kubernetes cluster to be a part of: {IN_CLUSTER} for that of the pod, or a path; empty for none",
         _kubeconfig,
     )
+    agent_address: str = _setting(
+        "",
+        "this host's IP address as a node, at which its agent serves consoles; empty for the one that routes show",
+        _own_address,
+    )
+    agent_port: int = _setting(0, "the port that the agent serves consoles on; 0 for any that is free", _port(0))
     libvirt_uri: str = _setting(
         "", "the libvirt that runs the guests; empty for the host's libvirtd where one answers, else a private one"
     )

@@ -1,14 +1,14 @@
-"""Actions: the path and method say which, the body is what it takes, the answer what comes of it."""
+"""Actions: the path and method say which, the body is what it takes, the answer what comes of it, or a stream."""
 
 from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http import answers, bodies
+from apiserver.http import answers, bodies, streams
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON, REPRESENTATION, YAML, negotiate
 from apiserver.http.queries import request_options
 from apiserver.machinery import errors
-from apiserver.machinery.action import Action
+from apiserver.machinery.action import Action, ObjectAction, StreamAction
 from apiserver.registry import acting
 
 METHODS = {"get": ("GET", "HEAD"), "create": ("POST",), "update": ("PUT",)}
@@ -19,6 +19,16 @@ async def serve(request: web.Request, api: Api, action: Action, info: RequestInf
     """Answer a request for an action. Raises 405 and 406."""
     if info.verb != action.verb:
         raise errors.verb_not_supported(action.group, action.resource, info.verb, METHODS[action.verb])
+    match action:
+        case StreamAction():
+            return await streams.serve(request, api, action, info)
+        case ObjectAction():
+            return await _object(request, api, action, info)
+        case _:
+            raise TypeError(action)
+
+
+async def _object(request: web.Request, api: Api, action: ObjectAction, info: RequestInfo) -> web.StreamResponse:
     request[REPRESENTATION] = negotiate(request, info.verb)
     if request[REPRESENTATION].shape:
         raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show

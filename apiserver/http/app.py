@@ -17,7 +17,8 @@ from apiserver.audit import AuditLog
 from apiserver.auth.authorization import ALWAYS_ALLOWED, require
 from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.impersonation import impersonated
-from apiserver.http import answers, verbs, watches
+from apiserver.http import answers, streams, verbs, watches
+from apiserver.http.agents import Agents
 from apiserver.http.api import API, CALLER, INFO, SENDER, Api
 from apiserver.http.auditing import AUDIT_ID, AUDIT_ID_HEADER, auditor, identify
 from apiserver.http.content import finished
@@ -28,6 +29,7 @@ from apiserver.http.metrics import Metrics, measuring
 from apiserver.http.openapi import OpenApi
 from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
+from apiserver.machinery.action import StreamAction
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.errors import StatusError
 from apiserver.storage.contract import UnavailableError
@@ -140,8 +142,8 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Bound how many requests are under way, and for how long each; watches and health checks apart."""
-    if request[INFO].verb == "watch":
+    """Bound how many requests are under way, and for how long each; watches, streams and health checks apart."""
+    if _lasts(request):
         with request.app[METRICS].long_running(request[INFO]):
             return await handler(request)
     seconds = _seconds(request)
@@ -156,6 +158,12 @@ async def _bounded(request: web.Request, handler: Handler) -> web.StreamResponse
             if not limit.expired():
                 raise
             raise errors.timed_out(f"the request was not answered within {seconds:g} s") from late
+
+
+def _lasts(request: web.Request) -> bool:
+    """Tell what goes on for as long as its client wants from what is answered at once."""
+    info = request[INFO]
+    return info.verb == "watch" or (info.subresource != "" and isinstance(request.app[API].action(info), StreamAction))
 
 
 def _seconds(request: web.Request) -> float:
@@ -206,10 +214,11 @@ def make_app(
     audit: AuditLog | None = None,
     limit: int = LIMIT,
     collectors: Iterable[Collector] = (),
+    agents: Agents | None = None,
 ) -> web.Application:
     """Return the application that serves ``api``, with at most ``limit`` requests under way at once.
 
-    ``collectors`` know what metrics tell of more than requests.
+    ``collectors`` know what metrics tell of more than requests; ``agents`` is what streams need, where ``api`` has any.
     """
     in_flight = InFlight(limit)
     metrics = Metrics(api, lambda: in_flight.total, collectors)
@@ -221,6 +230,8 @@ def make_app(
     app[METRICS] = metrics
     app[watches.STOPPING] = health.stopping
     app.on_response_prepare.append(_begin_answer)
+    if agents is not None:
+        app[streams.AGENTS] = agents
     # A line break is a character of a path like any other.
     app.router.add_route("*", "/{path:(?s:.*)}", Dispatcher(api, health, version).__call__)
     return app

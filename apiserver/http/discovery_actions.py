@@ -6,7 +6,7 @@ Source: KubeVirt's ``pkg/virt-api/api.go``; what kube-apiserver's aggregator mak
 from collections.abc import Iterable
 from typing import Any
 
-from apiserver.machinery.action import Action
+from apiserver.machinery.action import Action, ObjectAction
 
 _NO_KIND = {"group": "", "version": "", "kind": ""}
 """What clients skip, rather than stumble over, in place of a kind."""
@@ -14,11 +14,17 @@ _NO_KIND = {"group": "", "version": "", "kind": ""}
 
 def legacy_entry(action: Action) -> dict[str, Any]:
     """Return the ``APIResource`` of an action."""
-    entry = {"name": action.whole_resource, "singularName": "", "namespaced": True, "kind": "", "verbs": []}
-    return {**entry, **_kind(action), "verbs": [action.verb]} if action.announced else entry
+    entry: dict[str, Any] = {"name": action.whole_resource, "singularName": "", "namespaced": True}
+    entry |= {"kind": "", "verbs": []}
+    if (kind := _announced(action)) is not None:
+        entry |= {**kind, "verbs": [action.verb]}
+    return entry
 
 
-def _kind(action: Action) -> dict[str, str]:
+def _announced(action: Action) -> dict[str, str] | None:
+    """Return the kind of an action where discovery is to tell it."""
+    if not isinstance(action, ObjectAction) or not action.announced:
+        return None
     return {"group": action.returns.group, "version": action.returns.hub.name, "kind": action.returns.kind}
 
 
@@ -38,7 +44,7 @@ def with_actions(served: Iterable[dict[str, Any]], actions: Iterable[Action]) ->
         )
         if action.subresource:
             named: dict[str, Any] = {"subresource": action.subresource, "responseKind": _NO_KIND, "verbs": []}
-            if action.announced:
-                named |= {"responseKind": _kind(action), "verbs": [action.verb]}
+            if (kind := _announced(action)) is not None:
+                named |= {"responseKind": kind, "verbs": [action.verb]}
             entry.setdefault("subresources", []).append(named)
     return list(entries.values())

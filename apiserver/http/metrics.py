@@ -19,6 +19,7 @@ from prometheus_client.registry import Collector
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import INFO, Api
+from apiserver.machinery.action import StreamAction
 from apiserver.machinery.patch import APPLY_PATCH
 from certs.contexts import Served
 
@@ -30,6 +31,8 @@ _VERBS = {
     "create": "POST",
     "update": "PUT",
 }
+_LONG_RUNNING = frozenset({"WATCH", "CONNECT"})
+"""How long they take says nothing."""
 Labels = tuple[str, ...]
 
 
@@ -39,18 +42,25 @@ class Metrics:
     def __init__(self, api: Api, in_flight: Callable[[], int], collectors: Iterable[Collector] = ()) -> None:
         """``in_flight`` tells how many requests are under way; ``collectors`` know what else there is to tell."""
         self._served = _served(api)
+        self._streams = {
+            (each.group, each.resource, each.subresource)
+            for each in api.actions.values()
+            if isinstance(each, StreamAction)
+        }
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "apiserver_request_total", "Requests that were answered.", (*_LABELS, "code"), registry=registry
         )
         self._durations = Histogram(
             "apiserver_request_duration_seconds",
-            "How long requests took that are no watches.",
+            "How long requests took that are no watches and no streams.",
             _LABELS,
             registry=registry,
             buckets=_SECONDS,
         )
-        self._open = Gauge("apiserver_longrunning_requests", "Watches that are open.", _LABELS, registry=registry)
+        self._open = Gauge(
+            "apiserver_longrunning_requests", "Watches and streams that are open.", _LABELS, registry=registry
+        )
         waiting = Gauge("apiserver_current_inflight_requests", "Requests under way.", registry=registry)
         waiting.set_function(in_flight)
         for each in (ProcessCollector(registry=None), *collectors):
@@ -82,7 +92,7 @@ class Metrics:
     def _counting(self, labels: Labels, code: int) -> Callable[[float], None]:
         """Return what counts a request of ``labels``: looked up once, as that is dearer than counting."""
         requests, durations = self._requests.labels(*labels, code), self._durations.labels(*labels)
-        if labels[0] == "WATCH":
+        if labels[0] in _LONG_RUNNING:
             return lambda _: requests.inc()
 
         def count(seconds: float) -> None:
@@ -93,6 +103,8 @@ class Metrics:
 
     def _labels(self, info: RequestInfo, media_type: str) -> Labels:
         verb = "APPLY" if media_type == APPLY_PATCH else _VERBS.get(info.verb, "OTHER")
+        if (info.group, info.resource, info.subresource) in self._streams:
+            verb = "CONNECT"
         if (info.group, info.version, info.resource, info.subresource) not in self._served:
             return verb, "", "", "", "", ""
         return verb, info.group, info.version, info.resource, info.subresource, _scope(info)

@@ -60,7 +60,7 @@ _PARAMETERS = {
     "deletecollection": tuple(name for name in _LIST_PARAMETERS if name not in _NO_COLLECTION_TO_WATCH)
     + _DELETE_PARAMETERS,
 }
-_BOOLEANS = ("allowWatchBookmarks", "force", "orphanDependents", "sendInitialEvents", "watch")
+_BOOLEANS = ("allowWatchBookmarks", "force", "orphanDependents", "preserveSession", "sendInitialEvents", "watch")
 _INTEGERS = ("gracePeriodSeconds", "limit", "timeoutSeconds")
 
 FAILURES: Mapping[str, str] = {

@@ -1,9 +1,10 @@
 """What can be done with an object, or in a namespace, beyond reading and writing it.
 
-An action has a path like a subresource's, in a group of its own, and stores nothing by itself.
+An action has a path like a subresource's, in a group of its own, and stores nothing by itself. Most answer with an
+object; some become a stream of bytes between the client and the agent of a node.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from apiserver.machinery.resource import Caller, Object, Resource
@@ -19,10 +20,26 @@ class Call:
     """The stored object that it is about; empty for what is done in a namespace."""
     body: Object = field(default_factory=dict)
     """What the client sent, checked against its schema; empty where nothing is to be sent."""
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The parameters of a stream."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """Where the agent of a node does what is asked for."""
+
+    node: str
+    """The node's name, which the agent's certificate must have."""
+    address: str
+    port: int
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 Handler = Callable[[Call], Awaitable[Object]]
 """Does it, and returns the object to answer with, in the hub version. Raises StatusError."""
+Locator = Callable[[Call], Endpoint]
+"""Says where a stream goes. Raises StatusError."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +57,17 @@ class Action:
     """How it is asked for, as authorization has it: ``get``, ``create`` or ``update``."""
     target: Resource | None = None
     """The kind of the objects that it is about."""
+
+    @property
+    def whole_resource(self) -> str:
+        """The action as roles and discovery name it."""
+        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectAction(Action):
+    """An action that answers with an object."""
+
     takes: Resource | None = None
     """The kind that is sent, in any version that is served."""
     returns: Resource
@@ -48,7 +76,11 @@ class Action:
     announced: bool = False
     """True when discovery tells its verb and the kind that it takes, as of Kubernetes' own; of others only the name."""
 
-    @property
-    def whole_resource(self) -> str:
-        """The action as roles and discovery name it."""
-        return f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamAction(Action):
+    """An action that becomes a stream of bytes, both ways, until one side ends it."""
+
+    parameters: tuple[str, ...] = ()
+    """What may be given in the query."""
+    locator: Locator

@@ -3,12 +3,13 @@
 Source: KubeVirt's ``pkg/virt-api/rest``.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from apiserver.machinery import errors
-from apiserver.machinery.action import Action, Call
+from apiserver.machinery.action import Call, Endpoint, ObjectAction, StreamAction
 from apiserver.machinery.errors import StatusError
-from apiserver.machinery.resource import Object, Resource
+from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.registry import reading
 from apiserver.registry.admission import check_identity, to_hub
 from apiserver.registry.codec import hub_object
@@ -17,7 +18,7 @@ from apiserver.storage.contract import Store
 
 
 async def act(
-    action: Action, store: Store, namespace: str, name: str, body: Object | None, options: WriteOptions
+    action: ObjectAction, store: Store, namespace: str, name: str, body: Object | None, options: WriteOptions
 ) -> Object:
     """Return the answer to an action. Raises 400 for a body that does not fit, 404, and what the action raises."""
     target = await _target(action.target, store, namespace, name) if action.target else {}
@@ -27,6 +28,14 @@ async def act(
         call = replace(call, body=_checked(action.takes, body, replace(options, version=sent), namespace))
         version = sent if action.takes is action.returns else version
     return _shown(action.returns, version, await action.handler(call))
+
+
+async def locate(
+    action: StreamAction, store: Store, namespace: str, name: str, caller: Caller, query: Mapping[str, str]
+) -> Endpoint:
+    """Return where a stream goes. Raises 404, and what the action raises."""
+    target = await _target(action.target, store, namespace, name) if action.target else {}
+    return action.locator(Call(caller=caller, namespace=namespace, target=target, query=query))
 
 
 async def _target(kind: Resource, store: Store, namespace: str, name: str) -> Object:

@@ -47,6 +47,7 @@ from apiserver.resources.reviews import access, identity
 from apiserver.resources.virtualmachine import actions as virtualmachine_actions
 from apiserver.resources.virtualmachine import definition as virtualmachine
 from apiserver.resources.virtualmachineinstance import definition as virtualmachineinstance
+from apiserver.resources.virtualmachineinstance import streams
 
 _DEFINITIONS: tuple[Callable[[Catalogue], Resource], ...] = (
     configmap.resource,
@@ -131,6 +132,10 @@ def actions(
 
     ``issue`` makes tokens of ServiceAccounts; None where somebody else does.
     """
-    kinds = {(each.group, each.plural): each for each in served}
+    kinds, cluster = {(each.group, each.plural): each for each in served}, Cluster(stored)
     tokens = () if issue is None else (tokenrequest.action(kinds["", "serviceaccounts"], catalogue, stored, issue),)
-    return (*tokens, *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], Cluster(stored)))
+    return (
+        *tokens,
+        *virtualmachine_actions.actions(kinds["kubevirt.io", "virtualmachines"], cluster),
+        *streams.actions(kinds["kubevirt.io", "virtualmachineinstances"], cluster),
+    )

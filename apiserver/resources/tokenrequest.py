@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
 from apiserver.machinery import errors
-from apiserver.machinery.action import Action, Call
+from apiserver.machinery.action import Call, ObjectAction
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object, Resource, Stored, Version
 from apiserver.machinery.schema import Catalogue
@@ -23,7 +23,7 @@ Issue = Callable[[Object, Sequence[str], int, Object | None], tuple[str, int]]
 """Makes a token of an account, for audiences, good for so many seconds, bound to a Secret; and says when it expires."""
 
 
-def action(accounts: Resource, catalogue: Catalogue, stored: Stored, issue: Issue) -> Action:
+def action(accounts: Resource, catalogue: Catalogue, stored: Stored, issue: Issue) -> ObjectAction:
     """Return what asks for a token of one of the ``accounts``."""
     kind = Resource(
         group=GROUP,
@@ -50,7 +50,7 @@ def action(accounts: Resource, catalogue: Catalogue, stored: Stored, issue: Issu
         status = {"token": token, "expirationTimestamp": until}
         return {**call.body, "metadata": told, "spec": {**spec, "expirationSeconds": seconds}, "status": status}
 
-    return Action(
+    return ObjectAction(
         group=accounts.group,
         versions=tuple(version.name for version in accounts.versions),
         resource=accounts.plural,

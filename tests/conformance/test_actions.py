@@ -51,7 +51,12 @@ async def test_both_versions_name_actions_without_a_kind(api: Api) -> None:
     assert [each["version"] for each in group["versions"]] == ["v1", "v1alpha3"]
     for version in ("v1", "v1alpha3"):
         listed = (await api.call("GET", f"{ROOT}/{version}")).body["resources"]
-        assert [each["name"] for each in listed] == ["expand-vm-spec", "virtualmachines/expand-spec"]
+        assert [each["name"] for each in listed] == [
+            "expand-vm-spec",
+            "virtualmachines/expand-spec",
+            "virtualmachineinstances/vnc",
+            "virtualmachineinstances/console",
+        ]
         assert all(each["namespaced"] and not each["kind"] and not each["verbs"] for each in listed)
 
 
@@ -60,14 +65,20 @@ async def test_aggregated_discovery_has_actions_below_what_they_are_about(api: A
         groups = {each["metadata"]["name"]: each for each in (await answer.json(content_type=None))["items"]}
     resources = groups["subresources.kubevirt.io"]["versions"][0]["resources"]
     named = {each["resource"]: [sub["subresource"] for sub in each.get("subresources", [])] for each in resources}
-    assert named == {"expand-vm-spec": [], "virtualmachines": ["expand-spec"]}
+    assert named == {
+        "expand-vm-spec": [],
+        "virtualmachines": ["expand-spec"],
+        "virtualmachineinstances": ["vnc", "console"],
+    }
     assert all(each["responseKind"] == {"group": "", "version": "", "kind": ""} for each in resources)
 
 
 async def test_openapi_has_the_paths_of_actions(api: Api) -> None:
     paths = (await api.call("GET", "/openapi/v3/apis/subresources.kubevirt.io/v1alpha3")).body["paths"]
     below = "/apis/subresources.kubevirt.io/v1alpha3/namespaces/{namespace}"
-    assert paths.keys() == {f"{below}/expand-vm-spec", f"{below}/virtualmachines/{{name}}/expand-spec"}
+    streams = {f"{below}/virtualmachineinstances/{{name}}/{device}" for device in ("console", "vnc")}
+    assert paths.keys() == {f"{below}/expand-vm-spec", f"{below}/virtualmachines/{{name}}/expand-spec", *streams}
+    assert all(paths[each]["get"]["x-kubernetes-action"] == "connect" for each in streams)
     assert "requestBody" in paths[f"{below}/expand-vm-spec"]["put"]
     assert "get" in paths[f"{below}/virtualmachines/{{name}}/expand-spec"]
     assert f"{below}/expand-vm-spec" in (await api.call("GET", "/openapi/v2")).body["paths"]

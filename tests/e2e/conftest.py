@@ -1,20 +1,26 @@
 """The real thing, once for all end-to-end tests: `virtplane up` in a directory of its own, driven with kubectl."""
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import aiohttp
 import pytest
 import yaml
+
+from certs.bootstrap import Pki
+from certs.purposes import ADMIN
 
 ROOT = Path(__file__).resolve().parents[2]
 VIRTPLANE = Path(sys.executable).with_name("virtplane")
@@ -91,6 +97,20 @@ class Installation:
         uid = self.field("vmi", name, ".metadata.uid")
         path = self.home / "agent" / "guests" / uid / "run" / "serial.log"
         return path.read_text(errors="replace") if uid and path.exists() else ""
+
+    @contextlib.asynccontextmanager
+    async def console(self, name: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """The serial console of an instance, through the API."""
+        url = yaml.safe_load((self.home / "kubeconfig").read_text())["clusters"][0]["cluster"]["server"]
+        path = f"/apis/subresources.kubevirt.io/v1/namespaces/default/virtualmachineinstances/{name}/console"
+        pki = Pki(self.home / "pki")
+        context = ssl.create_default_context(cafile=pki.authority)
+        context.load_cert_chain(pki.pair(ADMIN.file))
+        async with (
+            aiohttp.ClientSession() as session,
+            session.ws_connect(url + path, ssl=context, protocols=("plain.kubevirt.io",)) as socket,
+        ):
+            yield socket
 
     def events(self, name: str) -> str:
         """The reasons and messages of all Events about objects of this name."""

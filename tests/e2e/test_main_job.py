@@ -3,6 +3,7 @@
 The tests share one machine and run in this order; the last one deletes it.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -43,6 +44,15 @@ def test_the_guest_agent_tells_what_runs_in_the_guest(busybox: Any, eventually: 
         lambda: busybox.field("vmi", "busybox", ".status.guestOSInfo.id") == "virtplane-guest", 60, "guest facts"
     )
     assert "AgentConnected" in busybox.field("vmi", "busybox", ".status.conditions[*].type")
+
+
+async def test_the_console_is_a_shell_in_the_guest(busybox: Any) -> None:
+    said = b""
+    async with asyncio.timeout(20), busybox.console("busybox") as console:
+        await console.send_bytes(b"\necho the answer is $((6 * 7))\n")
+        while b"the answer is 42" not in said:
+            said += await console.receive_bytes()
+    assert "the answer is 42" in busybox.serial_log("busybox")
 
 
 def test_the_first_version_of_the_api_shows_its_own_shape(busybox: Any) -> None:

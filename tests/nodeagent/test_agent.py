@@ -14,16 +14,19 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from certs.purposes import AGENT_SERVER, STREAMS
 from client.api import Client
 from client.configuration import LiveConfiguration
 from client.informer import Informer
 from client.kinds import EVENT, KUBEVIRT, NODE, SECRET, VIRTUAL_MACHINE_INSTANCE
 from kube.conditions import get_condition
+from kube.nodes import agent_address
 from nodeagent.agent import Options, run
 from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.instance.controller import RETRY_SECONDS, WORKERS
 from nodeagent.registration import ACCELERATION_LABEL, Registration
+from nodeagent.streams import server as streams
 from tests.server import NODE as NODE_NAME
 from tests.server import running_server
 
@@ -141,6 +144,9 @@ async def host(private_libvirt: "LibvirtHost", tmp_path: Path) -> AsyncIterator[
                 image_directories=(),
                 insecure_registries=(),
                 network="user",
+                streams=streams.Options(
+                    port=0, certificate=server.pki.pair(AGENT_SERVER.file), client_ca=server.pki.bundle(STREAMS)
+                ),
             )
             instances = Informer(client, VIRTUAL_MACHINE_INSTANCE)
             host = Host(client, controllers, instances, hypervisor, private_libvirt, options)
@@ -164,6 +170,16 @@ async def test_the_node_is_registered_with_what_it_has(host: Host) -> None:
     assert ready["status"] == "True"
     assert node["metadata"]["labels"]["kubevirt.io/schedulable"] == "true"
     assert int(node["status"]["capacity"]["cpu"]) == os.cpu_count()
+
+
+async def test_the_node_tells_where_its_agent_serves_streams(host: Host) -> None:
+    await host.start(address="127.0.0.1")
+    address = agent_address(await host.client.get(NODE, NODE_NAME))
+    assert address is not None
+    assert address[0] == "127.0.0.1"
+    _, writer = await asyncio.open_connection(*address)
+    writer.close()
+    await writer.wait_closed()
 
 
 async def test_a_node_whose_libvirt_is_gone_is_not_ready_until_it_is_back(host: Host) -> None:
@@ -411,7 +427,9 @@ async def test_the_node_tells_of_kvm_only_while_guests_may_use_it(host: Host) ->
     watching = asyncio.create_task(kubevirts.run())
     try:
         await configuration.known()
-        registration = Registration(host.client, NODE_NAME, await read_host(), host.hypervisor, configuration, kvm=True)
+        registration = Registration(
+            host.client, NODE_NAME, await read_host(), host.hypervisor, configuration, kvm=True, port=1
+        )
         node = await registration.register()
         assert node["metadata"]["labels"][ACCELERATION_LABEL] == "kvm"
         await configure(host, developerConfiguration={"useEmulation": True})

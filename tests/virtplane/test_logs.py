@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from aiohttp.log import ws_logger
 
 from virtplane import logs
 
@@ -103,3 +104,10 @@ def test_the_format_can_be_chosen() -> None:
     assert "here" in stream.getvalue()
     assert "a=1" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+def test_what_clients_offer_as_sub_protocols_is_not_told_since_it_may_be_a_token() -> None:
+    stream = io.StringIO()
+    logs.configure("server", stream=stream)
+    ws_logger.warning("Client protocols %r don't overlap server-known ones", [SECRET])
+    assert stream.getvalue() == ""

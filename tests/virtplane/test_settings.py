@@ -48,6 +48,10 @@ def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> No
     [
         ({"port": "x"}, "whole number"),
         ({"port": "70000"}, "65535"),
+        ({"port": "0"}, "between 1 and 65535"),
+        ({"agent_port": "-1"}, "between 0 and 65535"),
+        ({"agent_address": "::"}, "at which others reach this host"),
+        ({"agent_address": "host.example.org"}, "must be an IP address"),
         ({"database_url": "hunter2"}, "must look like"),
         ({"database_url": "postgresql://me:hunter2@db:port/x"}, "must look like"),
         ({"database_url": "mysql://me:hunter2@db/x"}, "must begin with sqlite: or postgresql:"),

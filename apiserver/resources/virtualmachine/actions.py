@@ -6,7 +6,7 @@ Source: KubeVirt's ``pkg/virt-api/rest/expand.go``.
 from collections.abc import Sequence
 
 from apiserver.machinery import errors
-from apiserver.machinery.action import Action, Call
+from apiserver.machinery.action import Call, ObjectAction
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError, StatusError
 from apiserver.machinery.resource import Object, Resource
@@ -18,7 +18,7 @@ GROUP = "subresources.kubevirt.io"
 VERSIONS = ("v1", "v1alpha3")
 
 
-def actions(machines: Resource, cluster: Cluster) -> tuple[Action, ...]:
+def actions(machines: Resource, cluster: Cluster) -> tuple[ObjectAction, ...]:
     """Return the actions of ``machines``, in the order in which discovery tells them."""
 
     async def expand_sent(call: Call) -> Object:
@@ -36,7 +36,7 @@ def actions(machines: Resource, cluster: Cluster) -> tuple[Action, ...]:
         return expanded
 
     return (
-        Action(
+        ObjectAction(
             group=GROUP,
             versions=VERSIONS,
             resource="expand-vm-spec",
@@ -45,7 +45,7 @@ def actions(machines: Resource, cluster: Cluster) -> tuple[Action, ...]:
             returns=machines,
             handler=expand_sent,
         ),
-        Action(
+        ObjectAction(
             group=GROUP,
             versions=VERSIONS,
             resource=machines.plural,

@@ -1,0 +1,83 @@
+"""Actions that become streams: a WebSocket of the client's, passed on to one of a node's agent.
+
+Source: KubeVirt's ``pkg/virt-api/rest/streamer.go``, and its sub-protocol ``plain.kubevirt.io``. Nothing is kept but
+what the buffers of both connections hold: who sends faster than the other reads has to wait.
+"""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
+
+from apiserver.auth.attributes import RequestInfo
+from apiserver.http.agents import Agents
+from apiserver.http.api import CALLER, Api
+from apiserver.http.watches import STOPPING
+from apiserver.machinery import errors
+from apiserver.machinery.action import StreamAction
+from apiserver.registry import acting
+from client.running import first
+
+PROTOCOL = "plain.kubevirt.io"
+PING_SECONDS = 30.0
+"""How often a client must show that it is still there."""
+CLOSE_SECONDS = 5.0
+AGENTS = web.AppKey("agents", Agents)
+
+_UNSENT = frozenset({WSCloseCode.ABNORMAL_CLOSURE, 1005, 1015})
+"""Codes that stand for a close without a code, and are never sent (RFC 6455, section 7.4.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Farewell:
+    """What the other side is told at the end."""
+
+    code: int
+    reason: str = ""
+
+
+_GONE = _Farewell(WSCloseCode.INTERNAL_ERROR, "the connection was lost")
+_STOPPING = _Farewell(WSCloseCode.GOING_AWAY, "the server is stopping; please connect again")
+
+
+async def serve(request: web.Request, api: Api, action: StreamAction, info: RequestInfo) -> web.StreamResponse:
+    """Answer with a stream, until one side ends it or the server stops.
+
+    What is wrong is told before the client's connection is upgraded. Raises StatusError.
+    """
+    endpoint = await acting.locate(action, api.store, info.namespace, info.name, request[CALLER], request.query)
+    client = web.WebSocketResponse(protocols=(PROTOCOL,), heartbeat=PING_SECONDS, compress=False)
+    if request.method != "GET" or not client.can_prepare(request):
+        raise errors.bad_request(f"not a WebSocket request: {action.subresource} is a stream")
+    async with request.app[AGENTS].stream(endpoint, PROTOCOL) as agent:
+        await client.prepare(request)
+        farewell = await first(_pass(client, agent), _pass(agent, client), _stopped(request.app[STOPPING]))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await client.close(code=farewell.code, message=farewell.reason.encode())
+    return client
+
+
+async def _stopped(stopping: asyncio.Event) -> _Farewell:
+    await stopping.wait()
+    return _STOPPING
+
+
+async def _pass(
+    source: web.WebSocketResponse | ClientWebSocketResponse, sink: web.WebSocketResponse | ClientWebSocketResponse
+) -> _Farewell:
+    """Pass on what ``source`` sends until it ends; return with which words."""
+    with suppress(ConnectionError):
+        while True:
+            message = await source.receive()
+            match message.type:
+                case WSMsgType.BINARY:
+                    await sink.send_bytes(message.data)
+                case WSMsgType.TEXT:
+                    await sink.send_str(message.data)
+                case WSMsgType.CLOSE if message.data not in _UNSENT:
+                    return _Farewell(message.data, message.extra or "")
+                case _:
+                    break
+    return _GONE

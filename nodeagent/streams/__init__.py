@@ -1,0 +1,1 @@
+"""The streams of guests, their consoles and screens, served to the API server."""
