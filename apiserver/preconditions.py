@@ -6,7 +6,6 @@ ends. The roles in ``deploy/`` hold exactly these rights.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 import structlog
@@ -16,7 +15,8 @@ from apiserver.auth.clustertrust import ClusterTrust, ClusterTrustError
 from apiserver.registry.clusterobjects import READ, READ_OF_IMPORTER
 from client.api import Client
 from client.errors import ApiError
-from client.kinds import CONFIG_MAP, SELF_SUBJECT_ACCESS_REVIEW
+from client.kinds import CONFIG_MAP
+from client.rights import Right, missing
 
 T = TypeVar("T")
 
@@ -27,23 +27,6 @@ log = structlog.get_logger(__name__)
 
 class HalfConfiguredError(Exception):
     """The server cannot do its work in this cluster; the message says what is missing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Right:
-    """One thing that the server must be allowed to do."""
-
-    verb: str
-    group: str
-    resource: str
-    """The plural."""
-    namespace: str = ""
-    name: str = ""
-
-    def __str__(self) -> str:
-        resource = f"{self.resource}.{self.group}" if self.group else self.resource
-        what = f"{self.verb} {resource}" + (f" {self.name}" if self.name else "")
-        return f"{what} in namespace {self.namespace}" if self.namespace else what
 
 
 def needed(*, importer: bool) -> Iterator[Right]:
@@ -59,10 +42,9 @@ def needed(*, importer: bool) -> Iterator[Right]:
 async def require_rights(client: Client, *, importer: bool) -> None:
     """Return when the cluster allows all that is :func:`needed`; wait for it to answer. Raises HalfConfiguredError."""
     rights = [*needed(importer=importer)]
-    allowed = await _answered(lambda: asyncio.gather(*(_is_allowed(client, right) for right in rights)))
-    if missing := [str(right) for right, may in zip(rights, allowed, strict=True) if not may]:
+    if lacking := await _answered(lambda: missing(client, rights)):
         raise HalfConfiguredError(
-            f"the cluster does not allow this server to {', '.join(missing)}: "
+            f"the cluster does not allow this server to {', '.join(lacking)}: "
             "apply the roles and bindings of deploy/, or run `virtplane install` again"
         )
 
@@ -97,15 +79,3 @@ async def _answered(ask: Callable[[], Awaitable[T]]) -> T:
                 ) from error
             log.warning("waiting for the cluster's API server", why=str(error))
         await asyncio.sleep(RETRY_SECONDS)
-
-
-async def _is_allowed(client: Client, right: Right) -> bool:
-    asked = {"verb": right.verb, "group": right.group, "resource": right.resource}
-    asked |= {"namespace": right.namespace, "name": right.name}
-    review = {
-        "apiVersion": SELF_SUBJECT_ACCESS_REVIEW.api_version,
-        "kind": SELF_SUBJECT_ACCESS_REVIEW.kind,
-        "metadata": {},
-        "spec": {"resourceAttributes": asked},
-    }
-    return bool((await client.create(SELF_SUBJECT_ACCESS_REVIEW, review))["status"]["allowed"])

@@ -1,13 +1,12 @@
 """What must be so before an installation into a cluster begins: all that would make it fail half-way is found here."""
 
-import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from certs.objects import NAMESPACE
 from client.api import Client
 from client.errors import ApiError
-from client.kinds import API_SERVICE, DEPLOYMENT, ROLE_BINDING, SECRET, SELF_SUBJECT_ACCESS_REVIEW, Kind
+from client.kinds import API_SERVICE, DEPLOYMENT, ROLE_BINDING, SECRET, Kind
+from client.rights import Right, missing
 from kube.objects import Object
 from virtplane.errors import VirtplaneError
 from virtplane.manifests import KINDS, PART_OF, kind_of
@@ -24,24 +23,16 @@ class InstallError(VirtplaneError):
     """It cannot be installed or removed, or does not work; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Right:
-    kind: Kind
-    verb: str
-    namespace: str
-
-    def __str__(self) -> str:
-        return f"{self.verb} {self.kind.qualified}" + (f" in {self.namespace}" if self.namespace else "")
-
-
 async def require_rights(client: Client) -> None:
     """Raise InstallError unless the caller may make, replace and remove all that an installation consists of."""
     places = [(kind, NAMESPACE if kind.namespaced else "") for kind in KINDS]
     places += [(ROLE_BINDING, "kube-system")]
-    rights = (_Right(kind, verb, "" if verb == "list" else place) for kind, place in places for verb in _NEEDED)
-    wanted = sorted(set(rights), key=str)
-    answers = await asyncio.gather(*(_may(client, each) for each in wanted))
-    if lacking := [str(each) for each, allowed in zip(wanted, answers, strict=True) if not allowed]:
+    rights = [
+        Right(verb, kind.group, kind.plural, "" if verb == "list" else place)
+        for kind, place in places
+        for verb in _NEEDED
+    ]
+    if lacking := await missing(client, rights):
         raise InstallError(f"this user may not {', '.join(lacking)}. Use a kubeconfig of a cluster administrator")
 
 
@@ -86,17 +77,6 @@ async def installed_overlay(client: Client) -> str | None:
         return None
     volumes = server["spec"]["template"]["spec"].get("volumes") or ()
     return "sqlite" if any("persistentVolumeClaim" in each for each in volumes) else "postgresql"
-
-
-async def _may(client: Client, right: _Right) -> bool:
-    asked = {
-        "group": right.kind.group,
-        "resource": right.kind.plural,
-        "verb": right.verb,
-        "namespace": right.namespace,
-    }
-    review = {"metadata": {}, "spec": {"resourceAttributes": asked}}
-    return (await client.create(SELF_SUBJECT_ACCESS_REVIEW, review))["status"]["allowed"]
 
 
 async def _found(client: Client, kind: Kind, name: str) -> Object | None:

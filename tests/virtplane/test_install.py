@@ -214,7 +214,9 @@ async def test_beside_cdi_it_is_installed_without_its_group(client: Client, mach
 
 async def test_rights_that_lack_are_named_before_anything_is_done(cluster: Server) -> None:
     async with Client.from_kubeconfig(cluster.kubeconfig("agent"), "virtplane") as agent:
-        with pytest.raises(InstallError, match=r"may not .*create deployments.apps in virtplane.*patch apiservices"):
+        with pytest.raises(
+            InstallError, match=r"may not .*create deployments.apps in namespace virtplane.*patch apiservices"
+        ):
             await install(agent, Wanted(overlay="sqlite"), ignore)
         with pytest.raises(InstallError, match=r"may not .*delete apiservices"):
             await uninstall(agent, remove_machines=False, seconds=SECONDS, tell=ignore)
