@@ -88,7 +88,7 @@ class Standalone:
             },
             store=store,
             catalogue=self._catalogue,
-            authenticator=Authenticator(InstallationCertificates(), vouched),
+            authenticator=Authenticator(InstallationCertificates(self.client_authorities), vouched),
             authorization=self._authorizer,
             issuer=self._tokens,
             reviews=Reviews(self._authorizer, vouched),

@@ -128,7 +128,7 @@ async def has(client: Client, kind: Kind, name: str) -> bool:
 
 
 async def test_another_duration_takes_effect_at_once(home: Home) -> None:
-    async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
+    async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "tests") as client:
         first = await authorities(client)
         (kubevirt,) = (await client.list(KUBEVIRT))["items"]
         metadata = kubevirt["metadata"]
@@ -156,7 +156,7 @@ async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no
             seen += 1
         return seen
 
-    async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
+    async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "tests") as client:
         await authorities(client)
         version = (await client.list(SECRET, NAMESPACE))["metadata"]["resourceVersion"]
         watches = [asyncio.create_task(watching(client, version)) for _ in range(5)]
@@ -176,7 +176,7 @@ async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no
 
 
 async def test_the_administrators_kubeconfig_goes_along(home: Home) -> None:
-    async with Client.from_kubeconfig(home.kubeconfig, "tests") as client:
+    async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "tests") as client:
         old = await authorities(client)
         await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
         await settled(client, home, old)

@@ -8,7 +8,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from apiserver.auth.certificates import InstallationCertificates
 from apiserver.auth.identities import AUTHENTICATED
+from apiserver.machinery.resource import Caller
 from certs.authority import issue_client, make_authority
+from certs.files import replace_file
 from certs.pair import Pair
 from certs.purposes import (
     AGENTS,
@@ -56,14 +58,39 @@ def shown(signer: Pair, user: str, groups: tuple[str, ...]) -> bytes:
     return issue_client(signer, user, groups).certificate.public_bytes(Encoding.DER)
 
 
+class Bundle:
+    """A file of authorities, and the owners of what they signed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = directory / "bundle.crt"
+        self.trust(*AUTHORITIES.values())
+        self._certificates = InstallationCertificates([self._file])
+
+    def trust(self, *authorities: Pair) -> None:
+        replace_file(self._file, b"".join(each.certificate_pem for each in authorities), 0o644)
+
+    def ruin(self) -> None:
+        self._file.write_text("-----BEGIN CERTIFICATE-----\nbroken\n-----END CERTIFICATE-----\n")
+
+    def owner(self, signer: Pair, user: str, groups: tuple[str, ...] = ()) -> Caller | None:
+        return self._certificates.owner(shown(signer, user, groups), {})
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return Bundle(tmp_path)
+
+
 @pytest.mark.parametrize(("purpose", "user", "groups"), FORGED)
-def test_what_an_authority_may_not_say_makes_nobody(purpose: Purpose, user: str, groups: tuple[str, ...]) -> None:
-    assert InstallationCertificates().owner(shown(AUTHORITIES[purpose], user, groups), {}) is None
+def test_what_an_authority_may_not_say_makes_nobody(
+    bundle: Bundle, purpose: Purpose, user: str, groups: tuple[str, ...]
+) -> None:
+    assert bundle.owner(AUTHORITIES[purpose], user, groups) is None
 
 
 @pytest.mark.parametrize(("purpose", "user", "groups"), RIGHT)
-def test_what_it_may_say_names_the_caller(purpose: Purpose, user: str, groups: tuple[str, ...]) -> None:
-    caller = InstallationCertificates().owner(shown(AUTHORITIES[purpose], user, groups), {})
+def test_what_it_may_say_names_the_caller(bundle: Bundle, purpose: Purpose, user: str, groups: tuple[str, ...]) -> None:
+    caller = bundle.owner(AUTHORITIES[purpose], user, groups)
     assert caller is not None
     assert (caller.name, caller.groups) == (user, {*groups, AUTHENTICATED})
 
@@ -71,8 +98,28 @@ def test_what_it_may_say_names_the_caller(purpose: Purpose, user: str, groups: t
 @pytest.mark.parametrize(
     "name", ["virtplane", "kubevirt-ca", "virtplane-client-ca", "another@1", "@1", "x@virtplane-client-ca@1"]
 )
-def test_an_authority_of_another_name_speaks_for_nobody(name: str) -> None:
-    assert InstallationCertificates().owner(shown(make_authority(name), "jane", ()), {}) is None
+def test_an_authority_of_another_name_speaks_for_nobody(bundle: Bundle, name: str) -> None:
+    other = make_authority(name)
+    bundle.trust(other)
+    assert bundle.owner(other, "jane") is None
+
+
+def test_an_authority_that_is_trusted_no_more_speaks_for_nobody_whatever_tls_has_verified_before(
+    bundle: Bundle,
+) -> None:
+    old, new = AUTHORITIES[CLIENTS], make_authority(CLIENTS.common_name(2))
+    assert bundle.owner(old, "jane")
+    assert bundle.owner(new, "jane") is None
+    bundle.trust(new)
+    assert bundle.owner(old, "jane") is None
+    assert bundle.owner(new, "jane")
+
+
+def test_a_bundle_that_cannot_be_read_changes_nothing_until_it_can(bundle: Bundle) -> None:
+    bundle.ruin()
+    assert bundle.owner(AUTHORITIES[CLIENTS], "jane")
+    bundle.trust(AUTHORITIES[SERVER])
+    assert bundle.owner(AUTHORITIES[CLIENTS], "jane") is None
 
 
 async def test_a_server_refuses_what_an_authority_may_not_say(tmp_path: Path) -> None:
@@ -82,6 +129,15 @@ async def test_a_server_refuses_what_an_authority_may_not_say(tmp_path: Path) ->
         assert await code(server, AGENTS, "system:node:one", (NODES,)) == 200
         with pytest.raises(aiohttp.ClientError):
             await code(server, STREAMS, "system:apiserver", (MASTERS,))
+
+
+async def test_a_connection_ends_to_be_somebodys_when_its_authority_is_trusted_no_more(tmp_path: Path) -> None:
+    async with running_server(tmp_path) as server, connected(server, "admin") as session:
+        api = Api(session)
+        assert (await api.call("GET", "/api/v1/nodes")).code == 200
+        other = make_authority(CLIENTS.common_name(2))
+        replace_file(server.pki.bundle(CLIENTS), other.certificate_pem, 0o644)
+        assert (await api.call("GET", "/api/v1/nodes")).code == 401
 
 
 async def code(server: Server, purpose: Purpose, user: str, groups: tuple[str, ...]) -> int:

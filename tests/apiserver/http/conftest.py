@@ -96,7 +96,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             resources=served,
             store=store,
             catalogue=catalogue,
-            authenticator=Authenticator(InstallationCertificates()),
+            authenticator=Authenticator(InstallationCertificates([identities / "ca.crt"])),
             authorization=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
