@@ -98,9 +98,9 @@ class FrontProxy:
 
     def __post_init__(self) -> None:
         self.directory.mkdir(exist_ok=True)
-        authority = make_authority("request-header-ca")
-        self.authority = authority.certificate_pem.decode()
-        self.pair = issue_client(authority, self.name)
+        self.signer = make_authority("request-header-ca")
+        self.authority = self.signer.certificate_pem.decode()
+        self.pair = issue_client(self.signer, self.name)
         (self.directory / "own.pem").write_bytes(self.pair.certificate_pem + self.pair.key_pem)
 
     def context(self, trusted: Path) -> ssl.SSLContext:

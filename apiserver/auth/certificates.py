@@ -19,7 +19,7 @@ from apiserver.auth.identities import AUTHENTICATED, known
 from apiserver.machinery.resource import Caller
 from certs.following import Stamp, stamp_of
 from certs.purposes import AGENT, AGENTS, CLIENTS, CONTROLLER, CONTROLLERS, Purpose, purpose_of
-from certs.trust import issuer_of
+from certs.trust import signed_by
 
 log = structlog.get_logger(__name__)
 
@@ -49,10 +49,9 @@ class Authorities:
 
     def _verify(self, certificate: bytes) -> tuple[x509.Certificate | None, datetime]:
         leaf = x509.load_der_x509_certificate(certificate)
-        issuer = issuer_of(leaf, self.certificates)
-        if issuer is None:
-            return None, leaf.not_valid_after_utc
-        return leaf, min(leaf.not_valid_after_utc, issuer.not_valid_after_utc)
+        # An authority may have been renewed with its old key: then there are two.
+        ends = [each.not_valid_after_utc for each in self.certificates if signed_by(leaf, each)]
+        return (leaf, min(leaf.not_valid_after_utc, max(ends))) if ends else (None, leaf.not_valid_after_utc)
 
 
 class InstallationCertificates:

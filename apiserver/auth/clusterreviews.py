@@ -47,7 +47,7 @@ class TokenReviews:
             return await _reviewed(self._client, TOKEN_REVIEW, {"token": token})
 
         # The token itself is kept nowhere.
-        status = await self._answers.of(hashlib.sha256(token.encode()).digest(), ask)
+        status = await self._answers.of(_digest(token.encode()), ask)
         user = status.get("user") or {}
         if not status.get("authenticated") or not user.get("username"):
             raise TokenError(status.get("error") or "the cluster does not know it")
@@ -80,7 +80,12 @@ class AccessReviews:
             status = await _reviewed(self._client, SUBJECT_ACCESS_REVIEW, spec)
             return status.get("allowed") is True and status.get("denied") is not True
 
-        return await self._answers.of(orjson.dumps(spec), ask)
+        # Selectors can be long; what is remembered is not.
+        return await self._answers.of(_digest(orjson.dumps(spec)), ask)
+
+
+def _digest(question: bytes) -> bytes:
+    return hashlib.sha256(question).digest()
 
 
 def _question(caller: Caller, asked: RequestInfo) -> Object:
@@ -89,17 +94,18 @@ def _question(caller: Caller, asked: RequestInfo) -> Object:
         spec["extra"] = {key: list(values) for key, values in caller.extra}
     if not asked.is_resource:
         return spec | {"nonResourceAttributes": {"path": asked.path, "verb": asked.verb}}
-    return spec | {
-        "resourceAttributes": {
-            "namespace": asked.namespace,
-            "verb": asked.verb,
-            "group": asked.group,
-            "version": asked.version,
-            "resource": asked.resource,
-            "subresource": asked.subresource,
-            "name": asked.object_name,
-        }
+    attributes: Object = {
+        "namespace": asked.namespace,
+        "verb": asked.verb,
+        "group": asked.group,
+        "version": asked.version,
+        "resource": asked.resource,
+        "subresource": asked.subresource,
+        "name": asked.object_name,
     }
+    if asked.field_selector and not asked.name:
+        attributes["fieldSelector"] = {"rawSelector": asked.field_selector}
+    return spec | {"resourceAttributes": attributes}
 
 
 async def _reviewed(client: Client, kind: Kind, spec: Object) -> Object:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from apiserver.auth.certificates import common_name, from_subject
 from apiserver.auth.clustertrust import ClusterTrust, RequestHeaders
-from apiserver.auth.identities import Extra, told
+from apiserver.auth.identities import Extra, is_text, told
 from apiserver.machinery.resource import Caller
 
 
@@ -39,12 +39,13 @@ def _is_front_proxy(proxy: RequestHeaders, certificate: bytes) -> bool:
 
 
 def _named(proxy: RequestHeaders, headers: Mapping[str, str]) -> Caller | None:
-    """Return whom the headers name; None when they name nobody. Raises ValueError for what is not UTF-8."""
+    """Return whom the headers name; None when they name nobody."""
     meant = {*proxy.users, *proxy.groups, *proxy.uids}
     given: dict[str, list[str]] = {}
     for header, value in headers.items():
         if (name := header.lower()) in meant or name.startswith(proxy.extra_prefixes):
-            value.encode()
+            if not is_text(value):
+                return None
             given.setdefault(name, []).append(value)
     user = next(_values(given, proxy.users), "")
     if not user:

@@ -37,6 +37,15 @@ def told(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) 
     return known(name, given, uid=uid, extra=extra)
 
 
+def is_text(value: str) -> bool:
+    """Return False for a header's value that is not UTF-8, which nobody can be called."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def account_name(namespace: str, name: str) -> str:
     """Return what a ServiceAccount is called as a user."""
     return f"{ACCOUNT_PREFIX}{namespace}:{name}"

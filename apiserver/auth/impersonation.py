@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import Authorization, require
-from apiserver.auth.identities import Extra, account_caller, account_of, told
+from apiserver.auth.identities import Extra, account_caller, account_of, is_text, told
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller
 
@@ -46,6 +46,8 @@ def _wanted(headers: list[tuple[str, str]]) -> _Wanted | None:
         return None
     values: dict[str, list[str]] = {}
     for name, value in headers:
+        if not is_text(value):
+            raise errors.bad_request("a request cannot impersonate what is not written in UTF-8")
         values.setdefault(name.removeprefix(PREFIX), []).append(value)
     user, uid = (values.get(each, [""])[0] for each in ("user", "uid"))
     extra = tuple(

@@ -45,6 +45,7 @@ class World:
     cluster: Server
     aggregated: Server
     aggregator: Aggregator
+    proxy: FrontProxy
     admin: Api
     """The cluster's administrator at the aggregator."""
     running: AsyncExitStack
@@ -109,7 +110,7 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
             directory=directory,
         )
         await stack.enter_async_context(aggregator.running())
-        world = World(directory, cluster, aggregated, aggregator, masters, running, serving)
+        world = World(directory, cluster, aggregated, aggregator, proxy, masters, running, serving)
         world.enrol("admin", "system:masters")
         world.admin = Api(await stack.enter_async_context(world.session("admin")))
         yield world

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from multidict import CIMultiDict
 
@@ -30,6 +32,17 @@ SAID = {
     "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
 }
 """As kubeadm has it."""
+
+
+def expired(authority: Pair) -> Pair:
+    """The same authority as it was in the past."""
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(authority.certificate.subject)
+    builder = builder.issuer_name(authority.certificate.subject).public_key(authority.key.public_key())
+    builder = (
+        builder.serial_number(1).not_valid_before(now - timedelta(days=2)).not_valid_after(now - timedelta(days=1))
+    )
+    return Pair(builder.sign(authority.key, hashes.SHA256()), authority.key)
 
 
 def owner(pair: Pair, *headers: tuple[str, str], **said: str) -> Caller | None:
@@ -131,9 +144,11 @@ def test_a_certificate_is_nobodys_once_it_or_its_authority_has_expired() -> None
     past = Life(datetime.now(UTC) - timedelta(hours=2), timedelta(hours=1))
     assert owner(issue_client(PROXIES, "front-proxy-client", life=past), EVE) is None
     assert owner(issue_client(USERS, "eve", life=past)) is None
-    old = make_authority("old", past)
-    leaf = issue_client(Pair(make_authority("old").certificate, old.key), "front-proxy-client")
-    assert owner(leaf, EVE, requestheader_client_ca_file=pem(old)) is None
+    assert owner(PROXY, EVE, requestheader_client_ca_file=pem(expired(PROXIES))) is None
+
+
+def test_an_authority_may_be_renewed_with_its_old_key() -> None:
+    assert owner(PROXY, EVE, requestheader_client_ca_file=pem(expired(PROXIES), PROXIES)) is not None
 
 
 def test_a_user_is_who_the_certificate_says_whatever_the_headers_say() -> None:
