@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import event, text
 
+from apiserver.storage import cache as cache_module
 from apiserver.storage import resealing
 from apiserver.storage.cache import WatchCache
-from apiserver.storage.contract import Along, CompactedError, Key, NotFoundError
+from apiserver.storage.contract import Along, CompactedError, FutureRevisionError, Key, NotFoundError
 from apiserver.storage.engine import make_engine
 from apiserver.storage.keyfile import KeyFileError, read_keys, write_keys
 from apiserver.storage.resealing import Resealer, keys_in_use, reseal
@@ -184,6 +185,28 @@ async def test_another_key_is_taken_over_while_secrets_are_written(
         bodies = [record.body for record in (await log.list("secrets")).records]
         assert sorted(bodies) == sorted([b"new"] * 5 + [SECRET] * 6)
         assert len(await log.events_after(0)) == 16
+
+
+async def test_a_replica_goes_on_once_it_has_the_key_that_another_writes_with(
+    postgresql_url: str, tmp_path: Path, soon: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache_module, "RETRY_SECONDS", 0.02)
+    keys, theirs = tmp_path / "keys", sealing()
+    write_keys(keys, [OLD])
+    async with (
+        sealed(postgresql_url, NEW, OLD) as log,
+        Resealer(postgresql_url, theirs, keys),
+        SqlLog(postgresql_url, sealing=theirs) as other,
+        WatchCache(other) as late,
+    ):
+        await log.create(OPEN, b"for everybody")
+        await late.wait_for(1)
+        await log.create(ONE, SECRET)
+        with pytest.raises(FutureRevisionError):
+            await late.wait_for(2, 0.2)
+        write_keys(keys, [NEW, OLD])
+        await late.wait_for(2, SECONDS)
+        assert (await late.get(ONE)).body == SECRET
 
 
 async def test_a_key_file_is_for_its_owner_and_says_what_is_wrong_with_it(tmp_path: Path) -> None:
