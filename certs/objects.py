@@ -7,6 +7,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Self
 
 import orjson
@@ -22,8 +23,11 @@ from kube.objects import Object
 NAMESPACE = "virtplane"
 CONSUMERS = "virtplane-certificate-consumers"
 """The ConfigMap in which each consumer says what it needs and what it holds."""
+STATEMENT_ANNOTATION = "virtplane.io/certificates"
+"""On a Node: what the agent says that looks after its certificates itself, as it may write nowhere else."""
 SECRET_TYPE = "kubernetes.io/tls"  # noqa: S105 - a type
 DURATION = "kubevirt.io/duration"
+_URGENT = "virtplane.io/urgent"
 _CERTIFICATE, _KEY, _ISSUER, _BUNDLE = "tls.crt", "tls.key", "ca.crt", "ca-bundle"
 _LABELS = {"app.kubernetes.io/managed-by": "virtplane"}
 
@@ -36,6 +40,7 @@ def secret_of(name: str, kept: Kept) -> Object:
     if kept.former:
         data[_BUNDLE] = pem(kept.former)
     annotations = {} if kept.duration is None else {DURATION: f"{kept.duration.total_seconds():g}s"}
+    annotations |= {_URGENT: "true"} if kept.urgent else {}
     return {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -54,13 +59,13 @@ def kept_in(secret: Object | None, *, leaf: bool) -> Kept | None:
         pair = Pair.parse(data[_CERTIFICATE], data[_KEY])
         issuer = x509.load_pem_x509_certificate(data[_ISSUER]) if leaf else None
         former = x509.load_pem_x509_certificates(data[_BUNDLE]) if _BUNDLE in data else ()
-        said = (secret["metadata"].get("annotations") or {}).get(DURATION)
-        duration = None if said is None else parse(said)
+        annotations = secret["metadata"].get("annotations") or {}
+        duration = parse(annotations[DURATION]) if DURATION in annotations else None
     except (KeyError, ValueError, DurationError):
         return None
     if not signed_by(pair.certificate, issuer or pair.certificate):
         return None
-    return Kept(pair, duration, issuer, tuple(former))
+    return Kept(pair, duration, issuer, tuple(former), urgent=_URGENT in annotations)
 
 
 def bundle_of(purpose: Purpose, authorities: Iterable[x509.Certificate]) -> Object:
@@ -141,7 +146,7 @@ class Statement:
         """Return what it holds of one authority; None when it has nothing to do with that."""
         trusted = self.trusted.get(purpose.authority)
         shown = {name: each for name, each in self.shown.items() if _of(name, purpose)}
-        return Report(trusted, shown) if shown or trusted is not None else None
+        return Report(self.at, trusted, shown) if shown or trusted is not None else None
 
 
 def consumers_of(consumer: str, said: Statement) -> Object:
@@ -160,11 +165,23 @@ def statements(config_map: Object | None) -> dict[str, Statement]:
     return found
 
 
+def statements_of(nodes: Iterable[Object]) -> dict[str, Statement]:
+    """Return what agents say on their Nodes, by those; they ask for nothing there."""
+    annotated = {each["metadata"]["name"]: each["metadata"].get("annotations") or {} for each in nodes}
+    said = {
+        f"node:{name}": found[STATEMENT_ANNOTATION]
+        for name, found in annotated.items()
+        if STATEMENT_ANNOTATION in found
+    }
+    return {name: replace(each, names={}) for name, each in statements({"data": said}).items()}
+
+
 def trust_in(
     purpose: Purpose,
     secrets: Mapping[str, Object],
     config_maps: Mapping[str, Object],
     said: Mapping[str, Statement],
+    agents: Mapping[str, Statement] = MappingProxyType({}),
 ) -> Trust:
     """Return all that is known of one authority, from the Secrets and ConfigMaps of the namespace by name."""
     wanted: dict[str, Request] = {}
@@ -173,17 +190,22 @@ def trust_in(
             # Several who serve by the same leaf have all of their names in it.
             names = (*wanted[name].names, *request.names) if name in wanted else request.names
             wanted[name] = replace(request, names=tuple(dict.fromkeys(names)))
-    reports = {consumer: statement.report(purpose) for consumer, statement in said.items()}
     trust = Trust(
         authority=kept_in(secrets.get(purpose.authority), leaf=False),
         bundle=bundled_in(config_maps.get(purpose.authority)),
         wanted=wanted,
-        reports={consumer: report for consumer, report in reports.items() if report is not None},
+        reports=_reports(purpose, said),
+        agents=_reports(purpose, agents),
     )
     leaves = {name: kept_in(secrets.get(name), leaf=True) for name in wanted}
     # A leaf of an authority that was never one is not ours.
     known = trust.known().values()
     return replace(trust, leaves={name: kept for name, kept in leaves.items() if kept and kept.issuer in known})
+
+
+def _reports(purpose: Purpose, said: Mapping[str, Statement]) -> dict[str, Report]:
+    reports = {name: each.report(purpose) for name, each in said.items()}
+    return {name: each for name, each in reports.items() if each is not None}
 
 
 def _moment(text: str) -> datetime:

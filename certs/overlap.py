@@ -13,7 +13,7 @@ from cryptography import x509
 
 from certs.authority import life_of, served_names, subject
 from certs.pair import Pair
-from certs.trust import Kept, Request, Trust, fingerprint, signed_by
+from certs.trust import SILENCE, Kept, Report, Request, Trust, fingerprint, signed_by
 from kube.certificates import Lifetime, Strategy
 
 _EARLIEST, _LATEST = 0.5, 0.1
@@ -25,6 +25,7 @@ class MakeAuthority:
     """Store a new authority in place of the present one, and with it who is needed beside it."""
 
     former: tuple[x509.Certificate, ...]
+    urgent: bool
     why: str
 
 
@@ -51,6 +52,7 @@ class Wait:
 
     until: datetime
     why: str
+    """What is waited for; empty when all is as it should be."""
 
 
 Step = MakeAuthority | WriteBundle | IssueLeaf | Wait
@@ -61,7 +63,7 @@ def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
     authority = trust.authority
     why = _why_other_authority(authority, strategy.authority, now)
     if authority is None or why is not None:
-        return MakeAuthority(tuple(_needed(trust, now).values()), why or "there is none")
+        return MakeAuthority(tuple(_needed(trust, now).values()), authority is None, why or "there is none")
     current = authority.pair.certificate
     needed = {fingerprint(current): current} | _needed(trust, now)
     if joining := needed.keys() - {fingerprint(each) for each in trust.bundle}:
@@ -72,14 +74,20 @@ def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
         if (why := why_other_leaf(trust.leaves.get(name), request, authority.pair, strategy.server, now)) is None:
             continue
         deadline = _deadline(trust, name, strategy.server)
-        if is_trusted_by_all(trust, now) or (deadline is not None and now >= deadline):
+        lagging = trust.lagging(now)
+        if not lagging or (deadline is not None and now >= deadline):
             return IssueLeaf(name, request, why)
-        waiting.append(Wait(deadline or now + strategy.server.duration, "not every consumer trusts the authority yet"))
+        until = min(
+            (each for each in (deadline, *_silences(trust, now)) if each), default=now + strategy.server.duration
+        )
+        waiting.append(Wait(until, f"waiting for {', '.join(lagging)} to trust the new authority"))
     if waiting:
         return min(waiting, key=lambda each: each.until)
     if len(needed) < len(trust.bundle):
         return WriteBundle(tuple(needed.values()), "what nobody needs any more left")
-    return Wait(min(_moments(trust, authority, strategy, now)), "all is as it should be")
+    showing = sorted(name for name, each in trust.consumers(now).items() if _shows_another(each, current))
+    why = f"waiting for {', '.join(showing)} to show new certificates" if showing else ""
+    return Wait(min(_moments(trust, authority, strategy, now)), why)
 
 
 def renewal(kept: Kept, lifetime: Lifetime) -> datetime:
@@ -118,19 +126,12 @@ def why_other_leaf(
     return found or _why_other_duration(kept, lifetime)
 
 
-def is_trusted_by_all(trust: Trust, now: datetime) -> bool:
-    """Return True when everybody who would be shown a leaf of the present authority's trusts it."""
-    if trust.authority is None:
-        return False
-    current = fingerprint(trust.authority.pair.certificate)
-    return all(current in each.trusted for each in trust.consumers(now) if each.trusted is not None)
-
-
 def _needed(trust: Trust, now: datetime) -> dict[str, x509.Certificate]:
     """Return whom consumers must trust for what is stored, or shown."""
     known = trust.known()
     signed = [kept.issuer for name, kept in trust.leaves.items() if kept.issuer is not None and name in trust.wanted]
-    shown = {each.issuer for report in trust.reports.values() for each in report.shown.values() if now < each.until}
+    consumers = trust.consumers(now).values()
+    shown = {each.issuer for report in consumers for each in report.shown.values() if now < each.until}
     # Without a report nothing is known of what is shown.
     unknown = () if trust.reports else trust.bundle
     needed = shown.union(map(fingerprint, (*signed, *unknown)))
@@ -138,9 +139,19 @@ def _needed(trust: Trust, now: datetime) -> dict[str, x509.Certificate]:
 
 
 def _deadline(trust: Trust, name: str, lifetime: Lifetime) -> datetime | None:
-    """Return when to wait no longer for consumers that say nothing, so that a leaf that is shown does not expire."""
+    """Return when to wait no longer for consumers that do not follow, so that a leaf that is shown does not expire."""
     ends = [report.shown[name].until for report in trust.reports.values() if name in report.shown]
-    return min(ends) - min(lifetime.renew_before, lifetime.duration * _EARLIEST) / 2 if ends else None
+    ends = [each - min(lifetime.renew_before, lifetime.duration * _EARLIEST) / 2 for each in ends]
+    return min((each for each in (*ends, trust.patience_ends) if each), default=None)
+
+
+def _shows_another(report: Report, authority: x509.Certificate) -> bool:
+    return any(each.issuer != fingerprint(authority) for each in report.shown.values())
+
+
+def _silences(trust: Trust, now: datetime) -> Iterator[datetime]:
+    """Yield when consumers will count as gone."""
+    return (each.at + SILENCE for each in trust.reports.values() if each.is_heard(now))
 
 
 def _moments(trust: Trust, authority: Kept, strategy: Strategy, now: datetime) -> Iterator[datetime]:
@@ -148,8 +159,11 @@ def _moments(trust: Trust, authority: Kept, strategy: Strategy, now: datetime) -
     yield renewal(authority, strategy.authority)
     for name in trust.wanted:
         yield renewal(trust.leaves[name], strategy.server)
-    for report in trust.reports.values():
+    for report in trust.consumers(now).values():
         yield from (each.until for each in report.shown.values() if each.until > now)
+    if trust.patience_ends is not None and trust.patience_ends > now:
+        yield trust.patience_ends
+    yield from _silences(trust, now)
     yield from (each.not_valid_after_utc for each in trust.bundle if each.not_valid_after_utc > now)
 
 

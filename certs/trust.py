@@ -8,8 +8,13 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 
-from certs.authority import Life, alternatives, issue_client, issue_server, subject
+from certs.authority import CLOCK_SKEW, Life, alternatives, issue_client, issue_server, subject
 from certs.pair import Pair
+
+SILENCE = timedelta(minutes=3)
+"""How long a consumer may say nothing; it says the same again every minute."""
+PATIENCE = timedelta(minutes=2)
+"""How long consumers have to follow when an authority was removed, as it may be because its key has leaked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Kept:
     """Who signed it, unless it is an authority."""
     former: tuple[x509.Certificate, ...] = ()
     """Who was trusted beside an authority when it was made: a bundle that is lost is made anew of that."""
+    urgent: bool = False
+    """True for an authority in place of one that was lost, or removed on suspicion: nobody is waited for for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +70,19 @@ class Shown:
 class Report:
     """What one consumer says it holds: the authorities it trusts, and the leaves it shows."""
 
+    at: datetime
     trusted: frozenset[str] | None
     """Fingerprints; None when it verifies nobody by this authority."""
     shown: Mapping[str, Shown]
     """By the Secrets' names."""
 
-    def counts(self, now: datetime) -> bool:
+    def is_believed(self, now: datetime) -> bool:
         """Return False for a consumer that nobody would believe any more: it has lived too long with old leaves."""
         return not self.shown or any(now < each.until for each in self.shown.values())
+
+    def is_heard(self, now: datetime) -> bool:
+        """Return False for a consumer that has said nothing for so long that it must be gone, or is from the future."""
+        return abs(now - self.at) < SILENCE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,10 +95,29 @@ class Trust:
     leaves: Mapping[str, Kept] = field(default_factory=dict)
     wanted: Mapping[str, Request] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
+    """What consumers say, by their names."""
+    agents: Mapping[str, Report] = field(default_factory=dict)
+    """What agents on hosts of their own say. A host may sleep for hours, and must find its way back."""
 
-    def consumers(self, now: datetime) -> list[Report]:
-        """Return the reports of those who count."""
-        return [each for each in self.reports.values() if each.counts(now)]
+    def consumers(self, now: datetime) -> dict[str, Report]:
+        """Return the reports of those who are waited for, by their names."""
+        if self.patience_ends is not None and now >= self.patience_ends:
+            return {}
+        heard = {name: each for name, each in self.reports.items() if each.is_heard(now)}
+        return {name: each for name, each in {**heard, **self.agents}.items() if each.is_believed(now)}
+
+    def lagging(self, now: datetime) -> list[str]:
+        """Return the names of those who would be shown leaves of the present authority's, and do not trust it yet."""
+        current = self.authority and fingerprint(self.authority.pair.certificate)
+        asked = {name: each.trusted for name, each in self.consumers(now).items() if each.trusted is not None}
+        return sorted(name for name, trusted in asked.items() if current not in trusted)
+
+    @property
+    def patience_ends(self) -> datetime | None:
+        """When nobody is waited for any more, if that is sooner than leaves expire."""
+        if self.authority is None or not self.authority.urgent:
+            return None
+        return self.authority.pair.certificate.not_valid_before_utc + CLOCK_SKEW + PATIENCE
 
     def known(self) -> dict[str, x509.Certificate]:
         """Return all authorities, present and former, by their fingerprints."""

@@ -8,12 +8,12 @@ import asyncio
 import structlog
 
 from certs.authority import Life, make_authority
-from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of, statements, trust_in
+from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of, statements, statements_of, trust_in
 from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, seconds_until
 from certs.purposes import BY_SECRET, PURPOSES, Purpose
 from certs.trust import Kept, Trust
 from client.informer import Informer
-from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
+from client.kinds import CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
 from client.workqueue import WorkQueue
 from controllers.context import Context
 from kube.certificates import Strategy
@@ -35,8 +35,10 @@ class CertificatesController:
         # Its own, as it sees only the installation's namespace.
         self._secrets = Informer(context.client, SECRET, namespace=NAMESPACE)
         self._config_maps = Informer(context.client, CONFIG_MAP, namespace=NAMESPACE)
+        self._nodes = context.informers[NODE]
         self._queue: WorkQueue[Purpose] = WorkQueue("certificates", self.reconcile, workers=len(PURPOSES))
         self._kubevirts.add_handler(lambda _old, _new: self._add(*PURPOSES))
+        self._nodes.add_handler(self._node_changed)
         for informer in (self._secrets, self._config_maps):
             informer.add_handler(self._changed)
 
@@ -45,7 +47,7 @@ class CertificatesController:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._secrets.run(), name="informer-certificates-secrets")
             group.create_task(self._config_maps.run(), name="informer-certificates-configmaps")
-            for informer in (self._kubevirts, self._secrets, self._config_maps):
+            for informer in (self._kubevirts, self._nodes, self._secrets, self._config_maps):
                 await informer.synced.wait()
             self._add(*PURPOSES)
             await self._queue.run()
@@ -55,8 +57,9 @@ class CertificatesController:
         kubevirt = governing(self._kubevirts.all())
         strategy, now = Strategy.of(kubevirt), self._context.now()
         config_maps = self._config_maps.by_name()
-        trust = trust_in(purpose, self._secrets.by_name(), config_maps, statements(config_maps.get(CONSUMERS)))
-        if not trust.reports:
+        said, agents = statements(config_maps.get(CONSUMERS)), statements_of(self._nodes.all())
+        trust = trust_in(purpose, self._secrets.by_name(), config_maps, said, agents)
+        if not any(each.is_heard(now) for each in trust.reports.values()):
             return None  # who made the first ones has not stored them yet
         step = next_step(trust, strategy, now)
         match step:
@@ -65,7 +68,7 @@ class CertificatesController:
             case MakeAuthority():
                 life = Life(now, strategy.authority.duration)
                 made = make_authority(purpose.common_name(now.timestamp()), life)
-                secret = secret_of(purpose.authority, Kept(made, life.duration, former=step.former))
+                secret = secret_of(purpose.authority, Kept(made, life.duration, former=step.former, urgent=step.urgent))
                 await self._store(SECRET, self._secrets, secret)
             case WriteBundle():
                 await self._store(CONFIG_MAP, self._config_maps, bundle_of(purpose, step.authorities))
@@ -78,6 +81,10 @@ class CertificatesController:
     def _changed(self, old: Object | None, new: Object | None) -> None:
         name = (new or old or {})["metadata"]["name"]
         self._add(*(PURPOSES if name == CONSUMERS else filter(None, [_BY_NAME.get(name)])))
+
+    def _node_changed(self, old: Object | None, new: Object | None) -> None:
+        if statements_of([old] if old else []) != statements_of([new] if new else []):
+            self._add(*PURPOSES)
 
     def _add(self, *purposes: Purpose) -> None:
         for each in purposes:

@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from certs.authority import CLOCK_SKEW, Life, make_authority
 from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, renewal, seconds_until
-from certs.trust import Kept, Report, Request, Shown, Trust, fingerprint, issuer_of
+from certs.trust import SILENCE, Kept, Report, Request, Shown, Trust, fingerprint, issuer_of
 from kube.certificates import Lifetime, Strategy
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -28,13 +28,13 @@ class Consumer:
     trusted: tuple[x509.Certificate, ...] = ()
     shown: dict[str, x509.Certificate] = field(default_factory=dict)
 
-    def report(self) -> Report:
+    def report(self, now: datetime) -> Report:
         shown = {}
         for name, leaf in self.shown.items():
             issuer = issuer_of(leaf, self.trusted)
             assert issuer is not None
             shown[name] = Shown(fingerprint(leaf), fingerprint(issuer), leaf.not_valid_after_utc)
-        return Report(frozenset(map(fingerprint, self.trusted)), shown)
+        return Report(now, frozenset(map(fingerprint, self.trusted)), shown)
 
 
 class World:
@@ -65,7 +65,7 @@ class World:
             case MakeAuthority():
                 duration = self.strategy.authority.duration
                 pair = make_authority(f"at {self.now}", Life(self.now, duration))
-                made = Kept(pair, duration, former=step.former)
+                made = Kept(pair, duration, former=step.former, urgent=step.urgent)
                 self.trust = replace(self.trust, authority=made)
             case WriteBundle():
                 self.trust = replace(self.trust, bundle=step.authorities)
@@ -84,7 +84,13 @@ class World:
         self.tell(name)
 
     def tell(self, name: str) -> None:
-        self.trust = replace(self.trust, reports={**self.trust.reports, name: self.holders[name].report()})
+        self.trust = replace(self.trust, reports={**self.trust.reports, name: self.holders[name].report(self.now)})
+
+    def let_pass(self, time: timedelta) -> None:
+        """Let time pass, in which everybody says the same again."""
+        self.now += time
+        reports = {name: replace(each, at=self.now) for name, each in self.trust.reports.items()}
+        self.trust = replace(self.trust, reports=reports)
 
     def settle(self) -> list[Step]:
         """Let everybody do all there is to do."""
@@ -126,13 +132,14 @@ def test_nothing_is_done_before_its_time() -> None:
     first = world.trust.leaves[SERVER]
     step = world.step()
     assert isinstance(step, Wait)
-    assert step.until == renewal(first, STRATEGY.server) == BEGIN + 19 * HOUR
+    assert renewal(first, STRATEGY.server) == BEGIN + 19 * HOUR
+    assert (step.until, step.why) == (BEGIN + SILENCE, "")
 
 
 def test_a_leaf_is_renewed_when_it_is_time_and_the_authority_stays() -> None:
     world = World()
     authority = world.authority()
-    world.now += 19 * HOUR
+    world.let_pass(19 * HOUR)
     assert [type(step) for step in world.settle()] == [IssueLeaf, IssueLeaf]
     assert world.authority() == authority
 
@@ -166,16 +173,81 @@ def test_no_leaf_is_issued_while_one_consumer_lacks_the_authority() -> None:
     assert isinstance(world.step(), IssueLeaf)
 
 
-def test_a_consumer_that_says_nothing_is_not_waited_for_until_what_others_show_expires() -> None:
+def test_a_consumer_that_does_not_follow_is_not_waited_for_when_what_others_show_expires() -> None:
     world = World()
-    world.trust = replace(world.trust, authority=None)
+    make_due(world)
     world.step(), world.step()
     world.take_up(SERVER)
     wait = world.step()
     assert isinstance(wait, Wait)
-    assert wait.until < BEGIN + STRATEGY.server.duration
-    world.now = wait.until
+    assert wait.why == "waiting for client to trust the new authority"
+    for _ in range(60 * 24):
+        if not isinstance(world.step(), Wait):
+            break
+        world.let_pass(timedelta(minutes=1))
+    end = world.holders[SERVER].shown[SERVER].not_valid_after_utc
+    assert end - 3 * HOUR <= world.now < end
+
+
+def make_due(world: World) -> None:
+    """Let the authority be replaced as planned, since its duration was changed."""
+    assert world.trust.authority is not None
+    world.trust = replace(world.trust, authority=replace(world.trust.authority, duration=timedelta(days=3)))
+
+
+@pytest.mark.parametrize(("removed", "seconds"), [(False, 180), (True, 120)], ids=["as planned", "removed"])
+def test_a_consumer_that_is_gone_is_soon_not_waited_for(removed: bool, seconds: int) -> None:
+    world = World()
+    if removed:
+        world.trust = replace(world.trust, authority=None)
+    else:
+        make_due(world)
+    old = world.trust.bundle[0]
+    world.step(), world.step()
+    world.take_up(SERVER)
+    wait = world.step()
+    assert isinstance(wait, Wait)
+    assert wait.until == BEGIN + timedelta(seconds=seconds)
+    gone = world.trust.reports[CLIENT]
+    world.let_pass(timedelta(seconds=seconds))
+    world.trust = replace(world.trust, reports={**world.trust.reports, CLIENT: gone})
     assert isinstance(world.step(), IssueLeaf)
+    assert isinstance(world.step(), IssueLeaf)
+    world.take_up(SERVER)
+    world.trust = replace(world.trust, reports={**world.trust.reports, CLIENT: gone})
+    assert isinstance(world.step(), WriteBundle)
+    assert old not in world.trust.bundle
+
+
+def test_an_agent_that_sleeps_keeps_its_way_back_unless_the_authority_was_removed() -> None:
+    world = World()
+    make_due(world)
+    asleep = world.trust.reports[CLIENT]
+    world.trust = replace(world.trust, reports={SERVER: world.trust.reports[SERVER]}, agents={"node:a": asleep})
+    world.step(), world.step()
+    world.take_up(SERVER)
+    world.let_pass(10 * HOUR)
+    wait = world.step()
+    assert isinstance(wait, Wait)
+    assert wait.why == "waiting for node:a to trust the new authority"
+    world.trust = replace(world.trust, authority=None)
+    assert [type(world.step()) for _ in range(2)] == [MakeAuthority, WriteBundle]
+    assert isinstance(world.step(), Wait)
+    world.let_pass(timedelta(minutes=2))
+    assert isinstance(world.step(), IssueLeaf)
+
+
+def test_who_is_still_to_show_new_certificates_is_told() -> None:
+    world = World()
+    make_due(world)
+    world.step(), world.step()
+    for name in REQUESTS:
+        world.take_up(name)
+    world.step(), world.step()
+    world.take_up(CLIENT)
+    wait = world.step()
+    assert isinstance(wait, Wait)
+    assert wait.why == "waiting for server to show new certificates"
 
 
 def test_an_old_authority_stays_while_somebody_shows_what_it_signed() -> None:
@@ -295,7 +367,7 @@ class AnyOrder(RuleBasedStateMachine):
     def let_time_pass(self, hours: int) -> None:
         self.world.settle()
         for _ in range(hours):
-            self.world.now += HOUR
+            self.world.let_pass(HOUR)
             self.world.settle()
 
     @invariant()
