@@ -30,6 +30,7 @@ from apiserver.registry.revision import Revision
 from apiserver.registry.stored import StoredObjects
 from apiserver.resources.cluster import Cluster
 from apiserver.standalone import Standalone
+from apiserver.storage import tasks
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.resealing import Resealer
@@ -131,6 +132,8 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         health = Health({"storage": sql.check, "serving-certificate": tls.check, **around.checks})
         stack.callback(api.workers.close)
         await around.prepare(api)
+        if api.revocations is not None:
+            await stack.enter_async_context(tasks.running(api.revocations.enforce(cache), "revocations"))
         audit = await stack.enter_async_context(_auditing(options))
         app = make_app(
             api,

@@ -15,6 +15,7 @@ from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
 from apiserver.auth.owntokens import OwnTokens
 from apiserver.auth.reviews import Reviews
+from apiserver.auth.revocation import Revocations, UnrevokedCertificates
 from apiserver.auth.roles import Roles
 from apiserver.auth.signers import Signers
 from apiserver.auth.webtokens import Signer
@@ -80,6 +81,8 @@ class Standalone:
         """Return what is served from ``store``."""
         self._stored.read_from(store)
         vouched = OwnTokens(self._tokens, BootstrapTokens(self._stored))
+        revocations = Revocations(self._stored)
+        known = InstallationCertificates(self.client_authorities)
         return Api(
             resources={(resource.group, resource.plural): resource for resource in self.served},
             actions={
@@ -88,8 +91,9 @@ class Standalone:
             },
             store=store,
             catalogue=self._catalogue,
-            authenticator=Authenticator(InstallationCertificates(self.client_authorities), vouched),
+            authenticator=Authenticator(UnrevokedCertificates(known, revocations), vouched),
             authorization=self._authorizer,
+            revocations=revocations,
             issuer=self._tokens,
             reviews=Reviews(self._authorizer, vouched),
         )

@@ -58,6 +58,26 @@ def life_of(certificate: x509.Certificate) -> timedelta:
     return certificate.not_valid_after_utc - certificate.not_valid_before_utc - CLOCK_SKEW
 
 
+def sign_client(
+    authority: Pair, key: ec.EllipticCurvePublicKey, user: str, groups: Sequence[str], life: Life
+) -> x509.Certificate:
+    """Return what ``issue_client`` makes, for somebody who has the ``key``."""
+    return _signed(authority, key, subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, None, life)
+
+
+def sign_server(
+    authority: Pair, key: ec.EllipticCurvePublicKey, common_name: str, names: Sequence[str], life: Life
+) -> x509.Certificate:
+    """Return what ``issue_server`` makes, for somebody who has the ``key``."""
+    usage = ExtendedKeyUsageOID.SERVER_AUTH
+    return _signed(authority, key, subject(common_name), usage, alternatives(names), life)
+
+
+def issued_at(certificate: x509.Certificate) -> datetime:
+    """Return from when on a certificate was needed, to the second."""
+    return certificate.not_valid_before_utc + CLOCK_SKEW
+
+
 def subject(common_name: str, organizations: Sequence[str] = ()) -> x509.Name:
     """Return whom a certificate names; to the API server, a user and the groups it belongs to.
 
@@ -81,10 +101,21 @@ def _issue(
 ) -> Pair:
     key = ec.generate_private_key(ec.SECP256R1())
     life = life or Life(datetime.now(UTC), LEAF_LIFETIME)
+    return Pair(_signed(authority, key.public_key(), name, usage, served, life), key)
+
+
+def _signed(
+    authority: Pair,
+    key: ec.EllipticCurvePublicKey,
+    name: x509.Name,
+    usage: x509.ObjectIdentifier,
+    served: x509.SubjectAlternativeName | None,
+    life: Life,
+) -> x509.Certificate:
     # Nobody trusts it for longer than its issuer.
     end = min(life.begin + life.duration, authority.certificate.not_valid_after_utc)
     builder = (
-        _builder(name, authority.certificate.subject, key.public_key(), life.begin, end)
+        _builder(name, authority.certificate.subject, key, life.begin, end)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -92,7 +123,7 @@ def _issue(
     )
     if served is not None:
         builder = builder.add_extension(served, critical=False)
-    return Pair(builder.sign(authority.key, hashes.SHA256()), key)
+    return builder.sign(authority.key, hashes.SHA256())
 
 
 def _builder(

@@ -65,6 +65,19 @@ class Client:
         finally:
             await api.close()
 
+    @classmethod
+    @asynccontextmanager
+    async def with_token(cls, server: str, authority: Path, token: str, name: str) -> AsyncGenerator["Client"]:
+        """Open a client for the ``server`` that ``authority`` vouches for, as the owner of a bearer token."""
+        made = Configuration(host=server)
+        made.ssl_ca_cert = str(authority)
+        made.api_key["BearerToken"] = f"Bearer {token}"
+        api = ApiClient(made)
+        try:
+            yield cls(api, name)
+        finally:
+            await api.close()
+
     @property
     def certificate_authority(self) -> Path | None:
         """The file of the authority that this client trusts the server by; None when it trusts those of its host."""

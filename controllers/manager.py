@@ -13,6 +13,7 @@ from client.configuration import LiveConfiguration
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kinds import (
+    CERTIFICATE_SIGNING_REQUEST,
     CONTROLLER_REVISION,
     INSTANCETYPE_KINDS,
     KUBEVIRT,
@@ -29,6 +30,11 @@ from client.running import until
 from client.store import key_of
 from controllers.certificates.controller import CertificatesController
 from controllers.context import Context
+from controllers.csrapproving.controller import BY_NODE as BY_REQUESTED_NODE
+from controllers.csrapproving.controller import ApprovingController
+from controllers.csrapproving.decide import node_of as requested_node
+from controllers.csrcleaner.controller import CsrCleaner
+from controllers.csrsigning.controller import SigningController
 from controllers.garbagecollector.controller import GarbageCollector
 from controllers.kubevirt.controller import KubeVirtController
 from controllers.monitors import BY_OWNER, Monitors, owner_uids
@@ -96,11 +102,13 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
         NodeLifecycleController(context),
         KubeVirtController(context),
         CertificatesController(context),
+        ApprovingController(context),
+        SigningController(context),
     ]
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
-        controllers += [ResourceQuotaController(context, monitors), TokenCleaner(context)]
+        controllers += [ResourceQuotaController(context, monitors), CsrCleaner(context), TokenCleaner(context)]
         controllers += namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
@@ -125,6 +133,11 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
         ),
         NODE: Informer(client, NODE, indexers=owner),
         KUBEVIRT: Informer(client, KUBEVIRT, indexers=owner),
+        CERTIFICATE_SIGNING_REQUEST: Informer(
+            client,
+            CERTIFICATE_SIGNING_REQUEST,
+            indexers={**owner, BY_REQUESTED_NODE: lambda csr: [requested_node(csr)]},
+        ),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
         **{kind: Informer(client, kind, indexers=owner) for kind in (CONTROLLER_REVISION, *INSTANCETYPE_KINDS)},
     }

@@ -43,6 +43,8 @@ class BootstrapToken:
     node: str
     """The one node it is for; empty for any."""
     used_by: str
+    version: str
+    """The resourceVersion of the Secret."""
     created: datetime
     expires: datetime | None
 
@@ -88,6 +90,7 @@ def read_token(secret: Object) -> BootstrapToken | None:
         description=values.get("description", ""),
         node=annotations.get(NODE_ANNOTATION, ""),
         used_by=annotations.get(USED_ANNOTATION, ""),
+        version=metadata["resourceVersion"],
         created=from_time(metadata["creationTimestamp"]),
         expires=expires,
     )

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 
 import structlog
 
+from certs.bootstrap import Pki
 from client.api import Client
 from client.configuration import LiveConfiguration
 from client.events import EventRecorder
@@ -16,6 +17,7 @@ from client.informer import Informer
 from client.kinds import KUBEVIRT, VIRTUAL_MACHINE_INSTANCE
 from client.running import until
 from nodeagent.domain.facts import HostFacts
+from nodeagent.enrolment.renewal import Renewal
 from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.hypervisor.kvm import kvm_works
@@ -45,6 +47,8 @@ class Options:
     kubeconfig: Path | None
     """None for the ServiceAccount of the pod."""
     node_name: str
+    pki: Path | None = None
+    """Where certificates are that the agent looks after itself; None where somebody else does."""
     libvirt_uri: str
     directory: Path
     """Where guests have their files, and the agent its own."""
@@ -94,6 +98,9 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
         await configuration.known()
         registration = Registration(client, options.node_name, host, hypervisor, configuration, kvm=kvm, port=port)
         own = await registration.register()
+        if options.pki is not None:
+            renewal = Renewal(client, Pki(options.pki), options.node_name, kubevirts)
+            group.create_task(renewal.run(), name="renewal")
         node = Node(
             host=HostFacts(arch=_architecture(capabilities), kvm=kvm, node=own["metadata"]["uid"]),
             configuration=configuration,

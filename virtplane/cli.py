@@ -48,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         ("migrate", _migrate, "bring the database to this version, or rewrite what older versions stored"),
         ("server", _server, "run the API server alone; writes a kubeconfig below home"),
         ("controllers", _controllers, "run the controllers alone"),
-        ("agent", _agent, "run the node agent alone"),
+        ("agent", _agent, "run the node agent alone; `agent join` makes this host a node of a server elsewhere"),
         ("install", _install, "put Virtplane into the cluster of --kubeconfig, upgrade it there, or show how it is"),
         ("uninstall", _uninstall, "take Virtplane out of the cluster of --kubeconfig"),
     ):
@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
         if name == "up":
             added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
             added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+        if name == "agent":
+            _add_enrolment(added, shared)
         if name == "install":
             _add_install_flags(added)
         if name == "uninstall":
@@ -90,6 +92,25 @@ def _add_install_flags(parser: argparse.ArgumentParser) -> None:
 
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", default="5m", metavar="DURATION", help="how long to wait for each step (5m)")
+
+
+def _add_enrolment(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(metavar="COMMAND")
+    join = commands.add_parser("join", parents=[shared], help="make this host a node of a server elsewhere")
+    join.set_defaults(command=_agent_join)
+    join.add_argument("--server", required=True, metavar="URL", help="the server, as https://HOST:PORT")
+    join.add_argument("--token", required=True, help="what `virtplane token create` printed there")
+    join.add_argument(
+        "--ca-cert-hash",
+        required=True,
+        action="append",
+        dest="pins",
+        metavar="sha256:HEX",
+        help="the hash of the public key of the server's authority; may be repeated",
+    )
+    revoke = commands.add_parser("revoke", parents=[shared], help="shut out the agent of a node, at once")
+    revoke.set_defaults(command=_agent_revoke)
+    revoke.add_argument("node", metavar="NODE")
 
 
 def _add_token(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:
@@ -187,6 +208,18 @@ def _agent(settings: Settings) -> int:
     from virtplane.roles import run_role  # noqa: PLC0415
 
     return run_role("agent", settings)
+
+
+def _agent_join(settings: Settings, *, server: str, token: str, pins: Sequence[str]) -> int:
+    from virtplane.enrolment import join  # noqa: PLC0415
+
+    return join(settings, server=server, token=token, pins=pins)
+
+
+def _agent_revoke(settings: Settings, *, node: str) -> int:
+    from virtplane.revocation import revoke  # noqa: PLC0415
+
+    return revoke(settings, node=node)
 
 
 def _token_create(settings: Settings, *, node: str, ttl: str) -> int:

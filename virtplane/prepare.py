@@ -12,6 +12,7 @@ from apiserver.storage.sealing import SealingKey
 from certs.bootstrap import AuthorityError, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
 from certs.names import serving_names
+from virtplane.enrolment import enrolled_node
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home, server_url
 from virtplane.settings import Settings
@@ -68,6 +69,11 @@ async def _ensure_encryption_keys(settings: Settings, home: Home) -> None:
 
 def make_credentials(settings: Settings, home: Home) -> Pki:
     """Make the certificates and the kubeconfigs. Raises PrepareError and OSError."""
+    if (node := enrolled_node(home)) is not None:
+        raise PrepareError(
+            f"{home.directory} is that of an agent that has joined a server elsewhere as {node}: run "
+            "`virtplane agent`, or choose another --home"
+        )
     try:
         pki = ensure(home.pki, serving_names(settings.address), settings.node_name)
     except AuthorityError as error:

@@ -82,13 +82,16 @@ async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Even
     from certs.purposes import AGENT_SERVER, STREAMS  # noqa: PLC0415
     from nodeagent.agent import Options, run  # noqa: PLC0415
     from nodeagent.streams import server as streams  # noqa: PLC0415
+    from virtplane.enrolment import enrolled_node  # noqa: PLC0415
     from virtplane.hypervisor import existing_libvirt  # noqa: PLC0415
 
     home = Home.of(settings)
     pki = Pki(home.pki)
+    enrolled = None if settings.in_kubernetes else enrolled_node(home)
     options = Options(
         kubeconfig=_kubeconfig(settings, "agent"),
-        node_name=settings.node_name,
+        node_name=enrolled or settings.node_name,
+        pki=home.pki if enrolled else None,
         libvirt_uri=settings.libvirt_uri or await existing_libvirt(),
         directory=home.agent,
         images=home.images,

@@ -16,6 +16,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
 from certs.objects import NAMESPACE as INSTALL_NAMESPACE
+from certs.requests import SIGNERS
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 
@@ -38,6 +39,10 @@ CONTROLLER_RULES = (
     rule("", "configmaps", "create update"),
     # What machines are made of, as it was when they began to use it.
     rule("apps", "controllerrevisions", "create delete"),
+    # What agents ask to be signed.
+    rule("certificates.k8s.io", "certificatesigningrequests/approval certificatesigningrequests/status", "patch"),
+    rule("certificates.k8s.io", "signers", "approve sign", *SIGNERS),
+    rule("authorization.k8s.io", "subjectaccessreviews", "create"),
     # The garbage collector and the namespace controller look after every kind that is served, as Kubernetes' own do.
     rule("*", "*", f"{_READ} patch delete deletecollection"),
     rule("coordination.k8s.io", "leases", f"{_READ} {_WRITE} deletecollection"),

@@ -9,6 +9,8 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.rules import rule
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.selectors import parse_field_selector
+from certs.objects import NAMESPACE
+from certs.purposes import AGENTS, SERVER, STREAMS
 from kube.nodes import LEASE_NAMESPACE
 
 BoundTo = Callable[[str, RequestInfo], bool]
@@ -21,6 +23,9 @@ NODE_RULES = (
     rule("", "nodes/status", "get update patch"),
     rule("", "events", "create update patch"),
     rule("", "secrets", "get"),
+    # Whom to trust, and how it gets certificates of its own.
+    rule("", "configmaps", "get list watch", *(each.authority for each in (SERVER, AGENTS, STREAMS))),
+    rule("certificates.k8s.io", "certificatesigningrequests", "create get"),
     rule("coordination.k8s.io", "leases", "get create update patch"),
 )
 
@@ -34,12 +39,16 @@ def node_may(node: str, asked: RequestInfo, bound_to: BoundTo) -> bool:
             return True
         case "leases" if asked.namespace != LEASE_NAMESPACE:
             return False
+        case "configmaps":
+            return asked.namespace == NAMESPACE
         case "nodes" | "leases":
             # A new object's name is in its body; its kind's strategy looks at that.
             return asked.object_name == node or asked.verb == "create"
         case "virtualmachineinstances" if asked.verb in ("list", "watch"):
             return _selected_node(asked) == node
-        case "virtualmachineinstances" | "secrets":
+        case "certificatesigningrequests" if asked.verb == "create":
+            return True
+        case "virtualmachineinstances" | "secrets" | "certificatesigningrequests":
             return bound_to(node, asked)
         case _:
             return True

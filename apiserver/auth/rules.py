@@ -88,9 +88,17 @@ class Rule:
             )
 
 
-def rule(group: str, resources: str, verbs: str) -> Rule:
-    """Return the rule of some ``verbs`` on some ``resources`` of a group, both parted by spaces."""
-    return Rule(groups=frozenset((group,)), resources=frozenset(resources.split()), verbs=frozenset(verbs.split()))
+def rule(group: str, resources: str, verbs: str, *names: str) -> Rule:
+    """Return the rule of some ``verbs`` on some ``resources`` of a group, both parted by spaces.
+
+    ``names`` limit it to the objects that are called so.
+    """
+    return Rule(
+        groups=frozenset((group,)),
+        resources=frozenset(resources.split()),
+        verbs=frozenset(verbs.split()),
+        names=frozenset(names),
+    )
 
 
 EVERYTHING = (

@@ -10,6 +10,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
 from apiserver.auth.authorization import Authorization
 from apiserver.auth.reviews import Reviews
+from apiserver.auth.revocation import Revocations
 from apiserver.machinery import errors
 from apiserver.machinery.action import Action
 from apiserver.machinery.resource import Caller, Resource
@@ -30,6 +31,8 @@ class Api:
     catalogue: Catalogue
     authenticator: Authenticator
     authorization: Authorization
+    revocations: Revocations | None = None
+    """Which nodes are shut out; none where agents have no certificates of ours."""
     issuer: AccountTokens | None = None
     """Who makes tokens of ServiceAccounts; nobody where a cluster beside this server does."""
     reviews: Reviews | None = None

@@ -6,6 +6,7 @@ Authentication, authorization and error answers happen here, for every path alik
 import asyncio
 import time
 from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
 from http import HTTPStatus
 
 import structlog
@@ -32,6 +33,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.action import StreamAction
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.errors import StatusError
+from apiserver.machinery.resource import Caller
 from apiserver.storage.contract import UnavailableError
 from kube import durations
 
@@ -137,7 +139,17 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     request[SENDER] = request[CALLER] = sender
     caller = request[CALLER] = await impersonated(sender, request.headers.items(), api.authorization)
     await require(api.authorization, caller, info)
-    return await handler(request)
+    with _until_revoked(request, sender):
+        return await handler(request)
+
+
+def _until_revoked(request: web.Request, sender: Caller) -> AbstractContextManager[None]:
+    """Cut off an agent's connection when, in the context, its node is revoked."""
+    revocations, transport = request.app[API].revocations, request.transport
+    if revocations is None or sender.node is None or transport is None:
+        return nullcontext()
+    certificate = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return revocations.watching(sender.node, certificate, transport.abort) if certificate else nullcontext()
 
 
 @web.middleware

@@ -1,9 +1,21 @@
 """Ending tasks."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 CANCEL_SECONDS = 5.0
+
+
+@asynccontextmanager
+async def running(work: Coroutine[Any, Any, None], name: str) -> AsyncGenerator[None]:
+    """Do ``work`` beside the context, and end it with that."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        await end(task)
 
 
 async def end(task: "asyncio.Task[Any]") -> None:

@@ -1,9 +1,12 @@
 """The node lifecycle controller: waits for the moment a lease runs out, and marks what depends on the node."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from client.kinds import LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
+from certs.objects import NAMESPACE
+from client.informer import Informer
+from client.kinds import CONFIG_MAP, LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
@@ -22,6 +25,8 @@ from controllers.scheduler.controller import BY_NODE
 from kube.metadata import status_patch
 from kube.nodes import LEASE_NAMESPACE
 from kube.objects import Object
+from kube.revocation import CONFIG_MAP as REVOKED_NODES
+from kube.revocation import revoked_at
 from kube.timestamps import to_time
 
 WORKERS = 2
@@ -35,16 +40,22 @@ class NodeLifecycleController:
         self._nodes = context.informers[NODE]
         self._leases = context.informers[LEASE]
         self._instances = context.informers[VIRTUAL_MACHINE_INSTANCE]
+        self._revoked = Informer(
+            context.client, CONFIG_MAP, namespace=NAMESPACE, field_selector=f"metadata.name={REVOKED_NODES}"
+        )
         self._seen: dict[str, Sighting] = {}
         self._queue: WorkQueue[str] = WorkQueue("nodelifecycle", self.reconcile, workers=WORKERS)
         self._nodes.add_handler(self._changed)
         self._leases.add_handler(self._changed)
+        self._revoked.add_handler(self._revoked_changed)
 
     async def run(self) -> None:
         """Watch until cancelled, once the informers are synced."""
-        for informer in (self._nodes, self._leases, self._instances):
-            await informer.synced.wait()
-        await self._queue.run()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._revoked.run(), name="informer-revoked-nodes")
+            for informer in (self._nodes, self._leases, self._instances, self._revoked):
+                await informer.synced.wait()
+            await self._queue.run()
 
     async def reconcile(self, name: str) -> float | None:
         """Mark one node and its instances as its lease says. Returns the seconds until the lease runs out."""
@@ -55,7 +66,7 @@ class NodeLifecycleController:
         now = self._context.now()
         seen = sighting(self._seen.get(name), node, self._leases.get(name, LEASE_NAMESPACE), now)
         self._seen[name] = seen
-        left = time_left(seen, now)
+        left = time_left(seen, now, revoked_at(self._revoked.get(REVOKED_NODES, NAMESPACE), name))
         if left > 0:
             if seen.follows:
                 await self._patch(NODE, node, found_node_metadata(node))
@@ -88,6 +99,10 @@ class NodeLifecycleController:
         changed = new or old
         if changed is not None and _is_node_or_its_lease(key_of(changed)):
             self._queue.add(key_of(changed).name)
+
+    def _revoked_changed(self, _old: Object | None, new: Object | None) -> None:
+        for name in (new or {}).get("data") or {}:
+            self._queue.add(name)
 
 
 def _is_node_or_its_lease(key: ObjectKey) -> bool:

@@ -14,6 +14,8 @@ from kube.nodes import SCHEDULABLE_LABEL
 from kube.objects import Object
 
 GRACE = timedelta(seconds=40)
+PRECISION = timedelta(seconds=1)
+"""Revocations are noted in whole seconds."""
 UNRESPONSIVE = "NodeUnresponsive"
 UNRESPONSIVE_ANNOTATION = "virtplane.io/unresponsive-since"
 """Remembers that it was this controller who took the label away, so that it may give it back."""
@@ -41,8 +43,13 @@ def sighting(before: Sighting | None, node: Object, lease: Object | None, now: d
     return Sighting(renewal, now, follows=before is not None)
 
 
-def time_left(seen: Sighting, now: datetime) -> float:
-    """Return the seconds until the node counts as not responding; not positive when it does already."""
+def time_left(seen: Sighting, now: datetime, revoked: datetime | None = None) -> float:
+    """Return the seconds until the node counts as not responding; not positive when it does already.
+
+    One that has not been heard of since it was ``revoked`` cannot be, so nobody waits for it.
+    """
+    if revoked is not None and seen.at - PRECISION < revoked:
+        return 0
     return (seen.at + GRACE - now).total_seconds()
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from apiserver.machinery.cloning import clone
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Caller, Object, Strategy
-from apiserver.resources.certificatesigningrequest.pem import PemError, organizations, read_request
 from apiserver.resources.certificatesigningrequest.signers import CLIENT_SIGNER
 from apiserver.resources.certificatesigningrequest.validation import (
     DECISIONS,
@@ -18,6 +17,7 @@ from apiserver.resources.certificatesigningrequest.validation import (
     spec_errors,
     status_errors,
 )
+from certs.pem import PemError, organizations, read_request
 from kube.timestamps import to_time, utc_now
 
 GROUP = "certificates.k8s.io"

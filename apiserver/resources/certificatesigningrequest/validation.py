@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from apiserver.machinery.errors import FieldError
 from apiserver.machinery.resource import Object
-from apiserver.resources.certificatesigningrequest.pem import PemError, check_certificates, read_request
 from apiserver.resources.certificatesigningrequest.signers import signer_errors
+from certs.pem import PemError, check_certificates, read_request
 
 DECISIONS = ("Approved", "Denied")
 """The conditions by which somebody approves or denies."""

@@ -28,7 +28,10 @@ STORED = Remembered(
                 "status": {"nodeName": node},
             }
             for name, node in (("one", "one"), ("two", "two"))
-        ]
+        ],
+        "certificatesigningrequests.certificates.k8s.io": [
+            {"metadata": {"name": name}, "spec": {"username": f"system:node:{name}"}} for name in ("one", "two")
+        ],
     }
 )
 AUTHORIZER = Authorizer(
@@ -47,6 +50,7 @@ OWN: set[Question] = {
     *(("kubevirt.io", "virtualmachineinstances", verb) for verb in ("get", "update", "patch")),
     *(("kubevirt.io", "virtualmachineinstances/status", verb) for verb in ("get", "update", "patch")),
     *(("kubevirt.io", "kubevirts", verb) for verb in ("get", "list", "watch")),
+    *(("certificates.k8s.io", "certificatesigningrequests", verb) for verb in ("create", "get")),
     ("authentication.k8s.io", "selfsubjectreviews", "create"),
     ("authorization.k8s.io", "selfsubjectaccessreviews", "create"),
     ("authorization.k8s.io", "selfsubjectrulesreviews", "create"),
@@ -56,6 +60,7 @@ WHATEVER_THE_NAME = {
     *(("", "events", verb) for verb in ("create", "update", "patch")),
     *(("", "nodes", verb) for verb in ("list", "watch", "create")),
     ("coordination.k8s.io", "leases", "create"),
+    ("certificates.k8s.io", "certificatesigningrequests", "create"),
     *(("kubevirt.io", "kubevirts", verb) for verb in ("get", "list", "watch")),
     *(each for each in OWN if each[0].startswith("auth")),
 }
@@ -113,3 +118,11 @@ def test_the_name_alone_makes_nobody_an_agent() -> None:
     asked = RequestInfo(verb="get", path="", resource="nodes", name="one")
     assert AUTHORIZER.allows(NODE, asked)
     assert not AUTHORIZER.allows(known("system:node:one", {"system:node", "system:nodes:one"}), asked)
+
+
+@pytest.mark.parametrize("verb", ["get", "list", "watch"])
+def test_it_reads_whom_to_trust_and_no_other_config_map(verb: str) -> None:
+    bundles = ("kubevirt-ca", "kubevirt-virt-handler-ca", "kubevirt-virt-handler-server-ca")
+    assert all(allowed("", "configmaps", verb, name, "virtplane") for name in bundles)
+    for name in ("", "virtplane-certificate-consumers", "virtplane-revoked-nodes", "kubevirt-controller-ca"):
+        assert not allowed("", "configmaps", verb, name, "virtplane"), name

@@ -1,0 +1,1 @@
+"""Cleaner of requests for certificates that nobody needs any more."""

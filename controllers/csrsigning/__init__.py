@@ -1,0 +1,1 @@
+"""Signing of what node agents asked for and somebody approved."""

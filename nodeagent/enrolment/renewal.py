@@ -1,0 +1,109 @@
+"""What an agent on a host of its own does about trust: follows the bundles, renews its certificates, and says so."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import structlog
+
+from certs.bootstrap import Pki
+from certs.objects import NAMESPACE, STATEMENT_ANNOTATION, Statement, bundled_in
+from certs.overlap import renewal, seconds_until
+from certs.pair import Pair
+from certs.purposes import AGENT, AGENT_SERVER, Leaf
+from certs.trust import Kept, signed_by
+from client.api import Client
+from client.informer import Informer
+from client.kinds import CONFIG_MAP, NODE
+from client.workqueue import WorkQueue
+from kube.certificates import Lifetime, Strategy
+from kube.configuration import governing
+from kube.timestamps import utc_now
+from nodeagent.enrolment.bundles import FOLLOWED, Bundles
+from nodeagent.enrolment.requesting import Wanted, client_of, obtain, serving
+
+SAY_AGAIN = timedelta(minutes=1)
+OBTAIN_SECONDS = 10
+"""How long to wait for a certificate before looking at the bundles again; the request stays."""
+_ALL = "all"
+
+log = structlog.get_logger(__name__)
+
+
+class Renewal:
+    """Keeps the files of one agent."""
+
+    def __init__(self, client: Client, pki: Pki, node: str, kubevirts: Informer) -> None:
+        """``kubevirts`` is run by somebody else."""
+        self._client = client
+        self._pki = pki
+        self._node = node
+        self._kubevirts = kubevirts
+        self._bundles = Bundles(pki)
+        self._said: Statement | None = None
+        self._informers = {
+            purpose: Informer(
+                client, CONFIG_MAP, namespace=NAMESPACE, field_selector=f"metadata.name={purpose.authority}"
+            )
+            for purpose in FOLLOWED
+        }
+        self._queue: WorkQueue[str] = WorkQueue("renewal", self.reconcile, workers=1)
+        for informer in (kubevirts, *self._informers.values()):
+            informer.add_handler(lambda _old, _new: self._queue.add(_ALL))
+
+    async def run(self) -> None:
+        """Keep everything current until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for purpose, informer in self._informers.items():
+                group.create_task(informer.run(), name=f"informer-{purpose.authority}")
+            for informer in (self._kubevirts, *self._informers.values()):
+                await informer.synced.wait()
+            self._queue.add(_ALL)
+            await self._queue.run()
+
+    async def reconcile(self, _key: str) -> float:
+        """Follow the bundles, say so, and renew what is due. Returns the seconds until something is."""
+        found = {purpose: each.get(purpose.authority, NAMESPACE) for purpose, each in self._informers.items()}
+        await asyncio.to_thread(self._bundles.write, found)
+        # Before anything is asked for: a new authority signs only once it is known that it is trusted here.
+        await self._say()
+        for leaf, wanted in ((AGENT, client_of(self._node)), (AGENT_SERVER, serving(self._node))):
+            await self._renew(leaf, wanted)
+        await self._say()
+        due = await asyncio.to_thread(lambda: min(self._due(each) for each in (AGENT, AGENT_SERVER)))
+        return min(SAY_AGAIN.total_seconds(), seconds_until(due, utc_now()))
+
+    async def _renew(self, leaf: Leaf, wanted: Wanted) -> None:
+        """Get another certificate if one is due."""
+        if (why := await asyncio.to_thread(self._why_renew, leaf)) is None:
+            return
+        log.info("asking for a new certificate", file=leaf.file, why=why)
+        try:
+            async with asyncio.timeout(OBTAIN_SECONDS):
+                await obtain(self._client, self._pki.directory, wanted, lambda told: log.warning("waiting", why=told))
+        except TimeoutError:
+            log.info("no certificate yet, will look again", file=wanted.file)
+            self._queue.add(_ALL)
+
+    def _why_renew(self, leaf: Leaf) -> str | None:
+        certificate = Pair.load(self._pki.directory, leaf.file).certificate
+        signers = bundled_in(self._informers[leaf.purpose].get(leaf.purpose.authority, NAMESPACE))
+        # The present authority comes first.
+        if signers and not signed_by(certificate, signers[0]):
+            return "its authority was replaced"
+        if certificate.not_valid_after_utc - utc_now() > self._lifetime().duration:
+            return "its duration was changed"
+        return "it is time to renew it" if utc_now() >= self._due(leaf) else None
+
+    def _due(self, leaf: Leaf) -> datetime:
+        return renewal(Kept(Pair.load(self._pki.directory, leaf.file)), self._lifetime())
+
+    def _lifetime(self) -> Lifetime:
+        return Strategy.of(governing(self._kubevirts.all())).server
+
+    async def _say(self) -> None:
+        """Tell on the Node what is held, when that has changed or was told a while ago."""
+        now = await asyncio.to_thread(self._bundles.statement, self._node, utc_now())
+        if self._said is None or self._said.is_due_again(now, SAY_AGAIN):
+            patch = {"metadata": {"annotations": {STATEMENT_ANNOTATION: now.json()}}}
+            await self._client.patch(NODE, self._node, None, patch)
+            self._said = now

@@ -1,0 +1,68 @@
+"""``virtplane agent revoke``: shut out the agent of a node, at once and on every replica."""
+
+import asyncio
+from datetime import timedelta
+
+from certs.authority import subject
+from certs.objects import NAMESPACE, kept_in
+from certs.purposes import AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER
+from certs.requests import GROUP, USER_PREFIX
+from client.api import Client
+from client.errors import ApiError
+from client.kinds import CONFIG_MAP, SECRET
+from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
+from kube.bootstraptokens import SECRET_TYPE, read_token
+from kube.revocation import CONFIG_MAP as REVOKED_NODES
+from kube.timestamps import to_time, utc_now
+from virtplane.administrator import administrator
+from virtplane.settings import Settings, node_name
+
+
+def revoke(settings: Settings, *, node: str) -> int:
+    """Make all worthless that the agent of ``node`` was given until now, and say what next. Raises VirtplaneError."""
+    name = node_name("NODE", node)
+    asyncio.run(_revoke(settings, name))
+    print(f"the agent of {name} is shut out, and gets no more machines")
+    print(f"To let it in again: virtplane token create --node {name}")
+    return 0
+
+
+async def _revoke(settings: Settings, node: str) -> None:
+    moment = utc_now().replace(microsecond=0)
+    async with administrator(settings) as client:
+        await _note(client, node, to_time(moment))
+        for secret in (await client.list(SECRET, TOKENS_NAMESPACE, field_selector=f"type={SECRET_TYPE}"))["items"]:
+            token = read_token(secret)
+            if token is not None and token.node == node:
+                await _delete(client, secret["metadata"]["name"], TOKENS_NAMESPACE)
+        # Certificates and tokens tell whole seconds: what is made in this one counts as made before.
+        await asyncio.sleep((moment + timedelta(seconds=1) - utc_now()).total_seconds())
+        await _renew_own(client, node)
+
+
+async def _note(client: Client, node: str, moment: str) -> None:
+    patch = {"data": {node: moment}}
+    try:
+        await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
+    except ApiError as error:
+        if not error.not_found:
+            raise
+        await client.create(CONFIG_MAP, {"metadata": {"name": REVOKED_NODES, "namespace": NAMESPACE}, **patch})
+
+
+async def _renew_own(client: Client, node: str) -> None:
+    """Have the agent of the server's own host given new certificates, which it gets without asking."""
+    secrets = {each["metadata"]["name"]: each for each in (await client.list(SECRET, NAMESPACE))["items"]}
+    kept = kept_in(secrets.get(AGENT.secret), leaf=True)
+    if kept is None or kept.pair.certificate.subject != subject(f"{USER_PREFIX}{node}", [GROUP]):
+        return
+    for leaf in (AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER):
+        await _delete(client, leaf.secret, NAMESPACE)
+
+
+async def _delete(client: Client, name: str, namespace: str) -> None:
+    try:
+        await client.delete(SECRET, name, namespace)
+    except ApiError as error:
+        if not error.not_found:
+            raise
