@@ -6,7 +6,7 @@ cluster are not enforced here: what they say is used is for kube-controller-mana
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,12 +20,13 @@ from apiserver.auth.nodebinding import is_bound
 from apiserver.http.api import Api
 from apiserver.http.health import Check
 from apiserver.machinery.schema import Catalogue
-from apiserver.preconditions import HalfConfiguredError, require_front_proxy, require_rights
+from apiserver.preconditions import HalfConfiguredError, needed, require_front_proxy, require_rights
 from apiserver.registry.clustercache import ClusterCache
 from apiserver.registry.clusterobjects import ClusterObjects
 from apiserver.registry.stored import StoredObjects
 from apiserver.resources import actions, resources
 from apiserver.storage.cache import WatchCache
+from apiserver.storage.sealing import Sealing
 from apiserver.storage.sql import SqlLog
 from client.api import Client
 from client.running import alongside, until
@@ -70,6 +71,10 @@ class InCluster:
         """Return once all that is needed of the cluster is known."""
         await self._objects.known()
         await self._config_maps.synced.wait()
+
+    def sealing(self, _database_url: str) -> AbstractAsyncContextManager[Sealing]:
+        """Return what encrypts nothing: Secrets are the cluster's."""
+        return nullcontext(Sealing(()))
 
     def cache(self, log: SqlLog) -> WatchCache:
         """Return the watch cache of ``log``, which finds other kinds in the cluster."""
@@ -119,5 +124,5 @@ async def in_cluster(
 
 
 async def _require(client: Client, *, importer: bool) -> None:
-    await require_rights(client, importer=importer)
+    await require_rights(client, [*needed(importer=importer)])
     await require_front_proxy(client)

@@ -5,7 +5,7 @@ ends. The roles in ``deploy/`` hold exactly these rights.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import TypeVar
 
 import structlog
@@ -39,9 +39,8 @@ def needed(*, importer: bool) -> Iterator[Right]:
             yield Right(verb, kind.group, kind.plural)
 
 
-async def require_rights(client: Client, *, importer: bool) -> None:
-    """Return when the cluster allows all that is :func:`needed`; wait for it to answer. Raises HalfConfiguredError."""
-    rights = [*needed(importer=importer)]
+async def require_rights(client: Client, rights: Sequence[Right]) -> None:
+    """Return when the cluster allows all ``rights``; wait for it to answer. Raises HalfConfiguredError."""
     if lacking := await _answered(lambda: missing(client, rights)):
         raise HalfConfiguredError(
             f"the cluster does not allow this server to {', '.join(lacking)}: "

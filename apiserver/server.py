@@ -29,11 +29,10 @@ from apiserver.machinery.schema import Catalogue
 from apiserver.registry.revision import Revision
 from apiserver.registry.stored import StoredObjects
 from apiserver.resources.cluster import Cluster
-from apiserver.standalone import Standalone
+from apiserver.standalone import Own, Standalone
 from apiserver.storage import tasks
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
-from apiserver.storage.resealing import Resealer
 from apiserver.storage.sealing import Sealing
 from apiserver.storage.sql import SqlLog
 from certs.contexts import ServingContext
@@ -55,12 +54,8 @@ class Options:
     database_url: str
     certificate: Path
     """The certificate to serve with, and in the same file its key."""
-    client_authorities: Sequence[Path]
-    """The bundles of those who may sign certificates of clients."""
-    token_key: Path
-    """The key that signs tokens of ServiceAccounts; on all replicas the same."""
-    encryption_keys: Path
-    """The keys that encrypt what is stored of Secrets; on all replicas the same."""
+    around: Own | Member
+    """Whether the server is its own cluster, or part of a Kubernetes cluster, and how."""
     agents: Agents
     """How the agents of nodes are called."""
     limit: int = LIMIT
@@ -69,10 +64,6 @@ class Options:
     """Where to write who did what; nowhere when None."""
     audit_policy: Path | None = None
     """How much of what to write there; metadata of everything but heartbeats and discovery when None."""
-    initial_configuration: bool = False
-    """True where nobody else configures the system: a new database begins with a KubeVirt object for a single host."""
-    member: Member | None = None
-    """Where the server is part of a Kubernetes cluster; None where it is its own."""
     data_volumes: bool = True
     """False where the containerized data importer serves ``cdi.kubevirt.io``."""
 
@@ -99,6 +90,10 @@ class Surroundings(Protocol):
         """Return who else signs certificates of clients now, in PEM."""
         ...
 
+    def sealing(self, database_url: str, /) -> AbstractAsyncContextManager[Sealing]:
+        """Return what encrypts what is stored of confidential kinds."""
+        ...
+
     def cache(self, log: SqlLog) -> WatchCache:
         """Return where objects are read from, whose own are in ``log``."""
         ...
@@ -123,7 +118,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         around = await stack.enter_async_context(_surroundings(options, stop))
         if stop.is_set():  # while the cluster was waited for
             return
-        sealing = await stack.enter_async_context(_sealing(options, around.served))
+        sealing = await stack.enter_async_context(around.sealing(options.database_url))
         sql = await stack.enter_async_context(SqlLog(options.database_url, Revision(around.served), sealing))
         cache = await stack.enter_async_context(around.cache(sql))
         api = around.api(cache)
@@ -154,17 +149,9 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 
 def _surroundings(options: Options, stop: asyncio.Event) -> AbstractAsyncContextManager[Surroundings]:
-    if options.member is not None:
-        return in_cluster(_catalogue(), options.member, stop, data_volumes=options.data_volumes)
-    return nullcontext(
-        Standalone(
-            _catalogue(),
-            options.token_key,
-            options.client_authorities,
-            data_volumes=options.data_volumes,
-            configure=options.initial_configuration,
-        )
-    )
+    if isinstance(options.around, Member):
+        return in_cluster(_catalogue(), options.around, stop, data_volumes=options.data_volumes)
+    return nullcontext(Standalone(_catalogue(), options.around, data_volumes=options.data_volumes))
 
 
 def _serving_context(options: Options, around: Surroundings, cache: WatchCache) -> ServingContext:
@@ -177,17 +164,6 @@ def _serving_context(options: Options, around: Surroundings, cache: WatchCache) 
         configuration=lambda: cluster.configuration.tls,
         trusted=around.trusted,
     )
-
-
-@asynccontextmanager
-async def _sealing(options: Options, served: Sequence[Resource]) -> AsyncGenerator[Sealing]:
-    """Encrypt what is stored of confidential kinds, if any is served, with the keys in the file as it changes."""
-    sealing = Sealing(each.storage_name for each in served if each.confidential)
-    if not sealing.resources:
-        yield sealing
-        return
-    async with Resealer(options.database_url, sealing, options.encryption_keys):
-        yield sealing
 
 
 @functools.cache

@@ -1,7 +1,9 @@
 """A server that is its own cluster: it serves every kind, and knows by itself who somebody is and what they may."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from apiserver.auth.accounttokens import AccountTokens
@@ -33,6 +35,8 @@ from apiserver.resources.kubevirt.standalone import standalone_object
 from apiserver.resources.priorityclass import system_classes
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import Key, NotFoundError
+from apiserver.storage.resealing import Resealer
+from apiserver.storage.sealing import Sealing
 from apiserver.storage.sql import SqlLog
 from certs.signing import load_signing_key
 from kube.nodes import LEASE_NAMESPACE
@@ -40,25 +44,31 @@ from kube.nodes import LEASE_NAMESPACE
 NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, "virtplane")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Own:
+    """What a server needs that is its own cluster; all files are the same on all replicas."""
+
+    client_authorities: Sequence[Path]
+    """The bundles of those who may sign certificates of clients."""
+    token_key: Path
+    """The key that signs tokens of ServiceAccounts."""
+    encryption_keys: Path
+    """The keys that encrypt what is stored of Secrets."""
+    initial_configuration: bool = False
+    """True where nobody else configures the system: a new database begins with a KubeVirt object for a single host."""
+
+
 class Standalone:
     """What a server has around it that has no Kubernetes: nothing (see :class:`apiserver.server.Surroundings`)."""
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        token_key: Path,
-        client_authorities: Sequence[Path],
-        *,
-        data_volumes: bool,
-        configure: bool,
-    ) -> None:
-        """``configure`` gives a new database a KubeVirt object. Raises OSError and ValueError for no ``token_key``."""
+    def __init__(self, catalogue: Catalogue, own: Own, *, data_volumes: bool) -> None:
+        """Raises OSError and ValueError for a key that cannot be used."""
         self._catalogue = catalogue
-        self._configure = configure
+        self._own = own
         self._stored = StoredObjects()
         roles = Roles(self._stored)
         self._authorizer = Authorizer(self._bound_to, roles)
-        self._tokens = AccountTokens(Signer(load_signing_key(token_key)), self._stored)
+        self._tokens = AccountTokens(Signer(load_signing_key(own.token_key)), self._stored)
         self.served = resources(
             catalogue,
             self._stored,
@@ -67,11 +77,18 @@ class Standalone:
             may_use_signer=Signers(self._authorizer).may_use,
         )
         self.checks: Mapping[str, Check] = {}
-        self.client_authorities = client_authorities
+        self.client_authorities = own.client_authorities
 
     def trusted(self) -> str:
         """Return who else signs certificates of clients: nobody."""
         return ""
+
+    @asynccontextmanager
+    async def sealing(self, database_url: str) -> AsyncGenerator[Sealing]:
+        """Encrypt what is stored of confidential kinds with the keys in the file as it changes."""
+        sealing = Sealing(each.storage_name for each in self.served if each.confidential)
+        async with Resealer(database_url, sealing, self._own.encryption_keys):
+            yield sealing
 
     def cache(self, log: SqlLog) -> WatchCache:
         """Return the watch cache of ``log``."""
@@ -105,7 +122,7 @@ class Standalone:
         await asyncio.gather(*(_ensure_one(api, namespaces, {"metadata": {"name": name}}) for name in NAMESPACES))
         classes, (*others, last) = api.resources["scheduling.k8s.io", "priorityclasses"], system_classes()
         # What is made last, and nobody can delete, tells a database that this is done with from a new one.
-        if self._configure and not await _exists(api, classes, last):
+        if self._own.initial_configuration and not await _exists(api, classes, last):
             await _ensure_one(api, api.resources["kubevirt.io", "kubevirts"], standalone_object())
         for each in (*others, last):
             await _ensure_one(api, classes, each)

@@ -27,6 +27,14 @@ def serving_names(address: str) -> list[str]:
     return list(dict.fromkeys(["localhost", socket.gethostname().lower(), "127.0.0.1", "::1", *_own_addresses()]))
 
 
+def service_names(service: str, namespace: str) -> tuple[str, ...]:
+    """Return the names of a Service of a Kubernetes cluster, from its own namespace and from anywhere else.
+
+    kube-apiserver calls aggregated servers by the one that ends with ``.svc``.
+    """
+    return (f"{service}.{namespace}.svc", f"{service}.{namespace}.svc.cluster.local", f"{service}.{namespace}", service)
+
+
 def _own_addresses() -> Iterator[str]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
         for _, name in socket.if_nameindex():

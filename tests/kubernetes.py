@@ -21,7 +21,7 @@ from apiserver.http.api import Api
 from apiserver.machinery.resource import Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.server import Options
-from apiserver.standalone import Standalone
+from apiserver.standalone import Own, Standalone
 from apiserver.storage.cache import WatchCache
 from client.api import Client
 from client.informer import Informer
@@ -69,17 +69,17 @@ def catalogue(directory: Path) -> Catalogue:
 class Cluster(Standalone):
     """What a cluster has around its API server."""
 
-    def __init__(self, schemas: Catalogue, options: Options, *, machines: bool) -> None:
+    def __init__(self, schemas: Catalogue, own: Own, *, machines: bool) -> None:
         """``machines`` is False where KubeVirt's groups are not served, or by nobody who answers."""
-        super().__init__(schemas, options.token_key, options.client_authorities, data_volumes=True, configure=False)
+        super().__init__(schemas, own, data_volumes=True)
         self._machines = machines
         known = {(each.group, each.plural) for each in self.served}
         more = [_resource(schemas, kind) for kind in KINDS if (kind.group, kind.plural) not in known]
         # In a cluster somebody runs pods.
-        own = (
+        runs = (
             dataclasses.replace(each, strategy=Strategy()) if each.plural == "pods" else each for each in self.served
         )
-        self.served = (*own, *more)
+        self.served = (*runs, *more)
 
     def api(self, store: WatchCache) -> Api:
         """Return what is served from ``store``."""
@@ -111,7 +111,7 @@ async def running_cluster(directory: Path, schemas: Catalogue, *, machines: bool
     """Run a cluster that has its first namespaces."""
 
     def around(options: Options, _stop: asyncio.Event) -> contextlib.nullcontext[Cluster]:
-        return contextlib.nullcontext(Cluster(schemas, options, machines=machines))
+        return contextlib.nullcontext(Cluster(schemas, options.around, machines=machines))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apiserver_server, "_surroundings", around)

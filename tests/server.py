@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import functools
 import shutil
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 from apiserver.http.agents import Agents
 from apiserver.server import Options, run
+from apiserver.standalone import Own
 from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sealing import SealingKey
@@ -22,6 +24,7 @@ from certs.kubeconfig import write_kubeconfig
 from certs.purposes import AGENT_CLIENT, CALLERS, STREAMS
 
 ENCRYPTION_KEYS = "encryption.keys"
+OF_ITS_OWN = {each.name for each in dataclasses.fields(Own)}
 START_SECONDS = 20
 NODE = "one"
 """The node whose agent has a certificate."""
@@ -72,6 +75,16 @@ def prepare(directory: Path) -> None:
         shutil.copytree(made.name, directory, dirs_exist_ok=True)
 
 
+def own(server: Server, **how: Any) -> Own:
+    """What a server needs that is its own cluster; ``how`` says what is not to be the usual."""
+    usual = {
+        "client_authorities": tuple(map(server.pki.bundle, CALLERS)),
+        "token_key": server.pki.tokens,
+        "encryption_keys": server.pki.directory / ENCRYPTION_KEYS,
+    }
+    return Own(**{**usual, **how})
+
+
 @contextlib.asynccontextmanager
 async def running_server(directory: Path, *, migrated: bool = False, **how: Any) -> AsyncIterator[Server]:
     """Serve from ``directory``; ``how`` are options of the server that are not to be the usual ones.
@@ -87,9 +100,7 @@ async def running_server(directory: Path, *, migrated: bool = False, **how: Any)
         "port": port,
         "database_url": f"sqlite:///{directory}/log.db",
         "certificate": server.pki.pair("server"),
-        "client_authorities": tuple(map(server.pki.bundle, CALLERS)),
-        "token_key": server.pki.tokens,
-        "encryption_keys": directory / "pki" / ENCRYPTION_KEYS,
+        "around": own(server, **{name: how.pop(name) for name in OF_ITS_OWN & how.keys()}),
         "agents": Agents(authority=server.pki.bundle(STREAMS), certificate=server.pki.pair(AGENT_CLIENT.file)),
     }
     options = Options(**{**usual, **how})

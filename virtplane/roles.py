@@ -28,37 +28,9 @@ class RoleError(VirtplaneError):
 
 async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Run the API server, after preparing all it needs."""
-    from apiserver.audit import AuditPolicyError  # noqa: PLC0415 - a process loads its own role's code only
-    from apiserver.http.agents import Agents  # noqa: PLC0415
-    from apiserver.server import Options, run  # noqa: PLC0415
-    from apiserver.storage.keyfile import KeyFileError  # noqa: PLC0415
-    from apiserver.storage.sealing import KeyMissingError  # noqa: PLC0415
-    from certs.purposes import AGENT_CLIENT, API, CALLERS, STREAMS  # noqa: PLC0415
-    from virtplane.certificates import following_certificates  # noqa: PLC0415
-    from virtplane.prepare import prepare  # noqa: PLC0415
+    from virtplane.server import serve  # noqa: PLC0415 - a process loads its own role's code only
 
-    pki = await prepare(settings)
-    options = Options(
-        address=settings.address,
-        port=settings.port,
-        database_url=settings.database,
-        certificate=pki.pair(API.file),
-        client_authorities=tuple(map(pki.bundle, CALLERS)),
-        token_key=pki.tokens,
-        encryption_keys=Home.of(settings).encryption_keys,
-        agents=Agents(authority=pki.bundle(STREAMS), certificate=pki.pair(AGENT_CLIENT.file)),
-        audit_log=Path(settings.audit_log) if settings.audit_log else None,
-        audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
-        initial_configuration=settings.initial_configuration == "on",
-        data_volumes=settings.data_volumes == "on",
-    )
-    try:
-        async with following_certificates(settings, stop, ready):
-            await run(options, stop, ready)
-    except (AuditPolicyError, KeyFileError) as error:
-        raise RoleError(str(error)) from error
-    except KeyMissingError as error:
-        raise RoleError(f"{error}: put the file back that has it, {options.encryption_keys}") from error
+    await serve(settings, stop, ready)
 
 
 async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:

@@ -100,7 +100,7 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
         kubeconfig = await account(masters, cluster, directory / "server.kubeconfig")
         serving = await stack.enter_async_context(AsyncExitStack())
         aggregated = await serving.enter_async_context(
-            running_server(directory / "aggregated", member=Member(kubeconfig=kubeconfig))
+            running_server(directory / "aggregated", around=Member(kubeconfig=kubeconfig))
         )
         aggregator = Aggregator(
             cluster=Backend(cluster.port, context_of(cluster)),

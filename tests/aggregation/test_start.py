@@ -43,7 +43,7 @@ async def kubeconfig(tmp_path: Path, cluster: Server, masters: Api) -> Path:
 async def refused(directory: Path, kubeconfig: Path) -> str:
     """What a server says that does not start."""
     with pytest.raises((HalfConfiguredError, KubeconfigError)) as said:
-        async with running_server(directory / "server", member=Member(kubeconfig=kubeconfig)):
+        async with running_server(directory / "server", around=Member(kubeconfig=kubeconfig)):
             pass
     return str(said.value)
 

@@ -17,7 +17,7 @@ from virtplane.cli import main
 from virtplane.home import Home
 from virtplane.prepare import PrepareError
 from virtplane.prepare import prepare as prepare_home
-from virtplane.roles import RoleError, run_server
+from virtplane.server import ServerError, serve
 from virtplane.settings import Settings
 
 SECONDS = 20
@@ -84,8 +84,8 @@ async def test_a_key_that_is_needed_stays_and_one_that_is_missing_is_named(
     write_keys(path, [SealingKey.new()])
     assert await encryption_key(settings, "list") == 0
     assert row(capsys.readouterr().out, old)[1:] == ["2", "is missing"]
-    with pytest.raises(RoleError, match=f"is sealed with the key {old.id}, which is not here: put .*encryption.keys"):
-        await run_server(settings, asyncio.Event(), asyncio.Event())
+    with pytest.raises(ServerError, match=f"is sealed with the key {old.id}, which is not here: put .*encryption.keys"):
+        await serve(settings, asyncio.Event(), asyncio.Event())
     path.unlink()
     with pytest.raises(PrepareError, match=f"encryption.keys is missing, and .* without the keys {old.id}"):
         await prepare_home(settings)
