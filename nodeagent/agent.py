@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import platform
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -27,7 +28,8 @@ from nodeagent.instance.node import Node
 from nodeagent.instance.workspace import Workspaces
 from nodeagent.network.pod_network import Mode, PodNetwork
 from nodeagent.registration import Registration
-from nodeagent.streams import server as streams
+from nodeagent.streams.server import Options as StreamOptions
+from nodeagent.streams.server import serving
 from nodeagent.volumes.images import ImageStore
 from nodeagent.volumes.prepare import Volumes
 
@@ -63,7 +65,8 @@ class Options:
     """``auto``, ``nat`` or ``user``: see :class:`nodeagent.network.pod_network.Mode`."""
     address: str = ""
     """The address of this host for others, at which streams are served; found out when empty."""
-    streams: streams.Options
+    streams: StreamOptions | None = None
+    """How streams are served; not at all when None."""
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -92,7 +95,7 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
     events = EventRecorder(client, COMPONENT, host=options.node_name)
     bound = f"status.nodeName={options.node_name}"
     instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
-    async with streams.serving(host.address, options.streams, hypervisor) as port, asyncio.TaskGroup() as group:
+    async with _streams(host.address, options, hypervisor) as port, asyncio.TaskGroup() as group:
         group.create_task(hypervisor.failed(), name="hypervisor")
         group.create_task(kubevirts.run(), name="informer-kubevirts")
         await configuration.known()
@@ -116,6 +119,13 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
         await instances.synced.wait()
         log.info("agent running", node=options.node_name, kvm=kvm)
         ready.set()
+
+
+def _streams(address: str, options: Options, hypervisor: Hypervisor) -> AbstractAsyncContextManager[int | None]:
+    """Serve streams, and yield the port where they are to be served."""
+    if options.streams is None:
+        return nullcontext()
+    return serving(address, options.streams, hypervisor)
 
 
 async def _workspaces(options: Options, user: int | None) -> Workspaces:

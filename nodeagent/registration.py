@@ -44,11 +44,11 @@ class Registration:
         configuration: LiveConfiguration,
         *,
         kvm: bool,
-        port: int,
+        port: int | None,
     ) -> None:
         """``kvm`` says whether that works here; the configuration may forbid it all the same.
 
-        ``port`` is that of the agent's own server.
+        ``port`` is that of the agent's own server, where it has one.
         """
         self._client = client
         self._name = name
@@ -134,6 +134,7 @@ class Registration:
 
     def _status(self, node: Object) -> Object:
         status = node.get("status", {})
+        endpoints = {} if self._port is None else {"daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}}}
         total = {"cpu": str(self._host.cpus), "pods": str(MOST_GUESTS)}
         return {
             **status,
@@ -143,7 +144,7 @@ class Registration:
                 {"type": "InternalIP", "address": self._host.address},
                 {"type": "Hostname", "address": self._host.host_name},
             ],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
+            **endpoints,
             "nodeInfo": self._node_info(),
             "conditions": set_condition(status.get("conditions", ()), self._ready(), utc_now()),
         }

@@ -73,7 +73,10 @@ async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Even
         insecure_registries=settings.image_registries_insecure,
         network=settings.network,
         address=settings.agent_address,
-        streams=streams.Options(
+        # A pod has no certificate to serve with.
+        streams=None
+        if settings.in_kubernetes
+        else streams.Options(
             port=settings.agent_port, certificate=pki.pair(AGENT_SERVER.file), client_ca=pki.bundle(STREAMS)
         ),
     )

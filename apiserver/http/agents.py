@@ -15,6 +15,7 @@ from apiserver.machinery import errors
 from apiserver.machinery.action import Endpoint
 from apiserver.machinery.errors import StatusError
 from client.tls import FollowingContext
+from kube.streams import PROTOCOL
 
 CONNECT_SECONDS = 10.0
 PING_SECONDS = 30.0
@@ -33,7 +34,7 @@ class Agents:
     """The server's own for them, and in the same file its key."""
 
     @asynccontextmanager
-    async def stream(self, endpoint: Endpoint, protocol: str) -> AsyncGenerator[ClientWebSocketResponse]:
+    async def stream(self, endpoint: Endpoint) -> AsyncGenerator[ClientWebSocketResponse]:
         """Open a WebSocket to ``endpoint``, and close it at the end. Raises 409 and 503."""
         url = URL.build(
             scheme="https",
@@ -48,7 +49,7 @@ class Agents:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     tls = await asyncio.to_thread(FollowingContext.of, self.authority, self.certificate, None)
                     stream = await session.ws_connect(
-                        url, ssl=tls, server_hostname=endpoint.node, protocols=(protocol,), heartbeat=PING_SECONDS
+                        url, ssl=tls, server_hostname=endpoint.node, protocols=(PROTOCOL,), heartbeat=PING_SECONDS
                     )
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 log.warning("cannot reach an agent", node=endpoint.node, url=str(url), error=str(error))
@@ -64,7 +65,7 @@ def _refusal(node: str, error: Exception) -> StatusError:
         case aiohttp.WSServerHandshakeError(status=409):
             return StatusError(409, "Conflict", "somebody else is connected, and was to be left alone")
         case aiohttp.WSServerHandshakeError(status=status):
-            return errors.unavailable(f"the agent of node {node!r} refuses to connect to the guest, with {status}")
+            return errors.unavailable(f"the agent of node {node!r} cannot connect to the guest: it answers {status}")
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError():
             return errors.unavailable(f"the agent of node {node!r} and this server do not trust each other")
         case _:

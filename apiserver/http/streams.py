@@ -18,15 +18,12 @@ from apiserver.machinery import errors
 from apiserver.machinery.action import StreamAction
 from apiserver.registry import acting
 from client.running import first
+from kube.streams import PROTOCOL
 
-PROTOCOL = "plain.kubevirt.io"
 PING_SECONDS = 30.0
 """How often a client must show that it is still there."""
 CLOSE_SECONDS = 5.0
 AGENTS = web.AppKey("agents", Agents)
-
-_UNSENT = frozenset({WSCloseCode.ABNORMAL_CLOSURE, 1005, 1015})
-"""Codes that stand for a close without a code, and are never sent (RFC 6455, section 7.4.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +47,7 @@ async def serve(request: web.Request, api: Api, action: StreamAction, info: Requ
     client = web.WebSocketResponse(protocols=(PROTOCOL,), heartbeat=PING_SECONDS, compress=False)
     if request.method != "GET" or not client.can_prepare(request):
         raise errors.bad_request(f"not a WebSocket request: {action.subresource} is a stream")
-    async with request.app[AGENTS].stream(endpoint, PROTOCOL) as agent:
+    async with request.app[AGENTS].stream(endpoint) as agent:
         await client.prepare(request)
         farewell = await first(_pass(client, agent), _pass(agent, client), _stopped(request.app[STOPPING]))
         with suppress(TimeoutError):
@@ -76,8 +73,8 @@ async def _pass(
                     await sink.send_bytes(message.data)
                 case WSMsgType.TEXT:
                     await sink.send_str(message.data)
-                case WSMsgType.CLOSE if message.data not in _UNSENT:
-                    return _Farewell(message.data, message.extra or "")
+                case WSMsgType.CLOSE:
+                    return _Farewell(message.data or WSCloseCode.OK, message.extra or "")
                 case _:
                     break
     return _GONE

@@ -1,8 +1,4 @@
-"""The agent's own server, over mutual TLS: for the API server and nobody else.
-
-Source: KubeVirt's virt-handler, whose paths these are. An instance's uid is asked for, too: a new instance of an old
-name is another guest.
-"""
+"""The agent's own server, over mutual TLS: for the API server and nobody else."""
 
 import asyncio
 import ssl
@@ -17,6 +13,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from certs.contexts import ServingContext
+from certs.purposes import AGENT_CLIENT
+from kube.streams import PRESERVE, PROTOCOL, UID, path
 from nodeagent.domain.identity import domain_name
 from nodeagent.domain.live import read_domain
 from nodeagent.hypervisor.errors import HypervisorError, HypervisorUnavailableError
@@ -24,10 +22,7 @@ from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.streams.relay import CHUNK_BYTES, relay
 from nodeagent.streams.sessions import InUseError, Sessions
 
-API_SERVER = "system:apiserver"
-"""Whom the certificate must name with which one comes."""
-PROTOCOL = "plain.kubevirt.io"
-PATH = "/v1/namespaces/{namespace}/virtualmachineinstances/{name}/{device:console|vnc}"
+PATH = path("{namespace}", "{name}", "{device:console|vnc}")
 PING_SECONDS = 30.0
 """How often the API server must show that it is still there."""
 CLOSE_SECONDS = 5.0
@@ -74,9 +69,9 @@ async def serving(address: str, options: Options, hypervisor: Hypervisor) -> Asy
 @web.middleware
 async def _only_the_api_server(request: web.Request, handler: Handler) -> web.StreamResponse:
     name = _peer_name(request)
-    if name != API_SERVER:
+    if name != AGENT_CLIENT.user:
         log.warning("somebody else than the API server is refused", name=name, path=request.path)
-        raise web.HTTPForbidden(text=f"only {API_SERVER} is served")
+        raise web.HTTPForbidden(text=f"only {AGENT_CLIENT.user} is served")
     return await handler(request)
 
 
@@ -105,8 +100,8 @@ class Streams:
         if not client.can_prepare(request):
             raise web.HTTPBadRequest(text="this is not a WebSocket request")
         socket = await self._socket(request)
-        device = request.query["uid"], request.match_info["device"]
-        preserve = request.query.get("preserveSession") == "true"
+        device = request.query[UID], request.match_info["device"]
+        preserve = request.query.get(PRESERVE) == "true"
         try:
             async with self._sessions.take(device, preserve=preserve) as session, _connected(socket) as connection:
                 await client.prepare(request)
@@ -125,7 +120,7 @@ class Streams:
             domain = await self._hypervisor.find(
                 domain_name(request.match_info["namespace"], request.match_info["name"])
             )
-            if domain is None or domain.identity is None or domain.identity.uid != request.query.get("uid"):
+            if domain is None or domain.identity is None or domain.identity.uid != request.query.get(UID):
                 raise web.HTTPNotFound(text="no guest of this instance runs here")
             live = read_domain(await self._hypervisor.live_xml(domain.name))
         except HypervisorUnavailableError as error:

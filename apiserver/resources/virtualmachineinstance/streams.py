@@ -9,9 +9,8 @@ from apiserver.machinery.resource import Object, Resource
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachine.actions import GROUP, VERSIONS
 from kube.nodes import agent_address
+from kube.streams import PRESERVE, UID, path
 
-PRESERVE = "preserveSession"
-"""The parameter that says not to take the screen from somebody else."""
 _TRUE = frozenset({"1", "t", "true"})
 
 
@@ -70,5 +69,10 @@ def _endpoint(instance: Object, device: str, cluster: Cluster, **query: str) -> 
     if found is None:
         raise errors.unavailable(f"it is not known where the agent of node {name!r} is reached")
     address, port = found
-    path = f"/v1/namespaces/{metadata['namespace']}/virtualmachineinstances/{metadata['name']}/{device}"
-    return Endpoint(node=name, address=address, port=port, path=path, query={"uid": metadata["uid"], **query})
+    return Endpoint(
+        node=name,
+        address=address,
+        port=port,
+        path=path(metadata["namespace"], metadata["name"], device),
+        query={UID: metadata["uid"], **query},
+    )
