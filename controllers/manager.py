@@ -70,7 +70,8 @@ class Options:
     namespace: str = "default"
     """Where the leader's Lease is."""
     core_controllers: bool = True
-    """False in Kubernetes, which collects garbage, empties namespaces and counts for quotas itself."""
+    """False in Kubernetes, which collects garbage, empties namespaces and counts for quotas itself, and where agents
+    have no certificates to ask for."""
     identity: str = field(default_factory=_default_identity)
 
 
@@ -102,13 +103,12 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
         NodeLifecycleController(context),
         KubeVirtController(context),
         CertificatesController(context),
-        ApprovingController(context),
-        SigningController(context),
     ]
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
-        controllers += [ResourceQuotaController(context, monitors), CsrCleaner(context), TokenCleaner(context)]
+        controllers += [ResourceQuotaController(context, monitors), TokenCleaner(context)]
+        controllers += [ApprovingController(context), SigningController(context), CsrCleaner(context)]
         controllers += namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
@@ -133,16 +133,16 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
         ),
         NODE: Informer(client, NODE, indexers=owner),
         KUBEVIRT: Informer(client, KUBEVIRT, indexers=owner),
-        CERTIFICATE_SIGNING_REQUEST: Informer(
-            client,
-            CERTIFICATE_SIGNING_REQUEST,
-            indexers={**owner, BY_REQUESTED_NODE: lambda csr: [requested_node(csr)]},
-        ),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
         **{kind: Informer(client, kind, indexers=owner) for kind in (CONTROLLER_REVISION, *INSTANCETYPE_KINDS)},
     }
     if options.core_controllers:
         informers[NAMESPACE] = Informer(client, NAMESPACE, indexers=owner)
+        informers[CERTIFICATE_SIGNING_REQUEST] = Informer(
+            client,
+            CERTIFICATE_SIGNING_REQUEST,
+            indexers={**owner, BY_REQUESTED_NODE: lambda csr: [requested_node(csr)]},
+        )
         informers[RESOURCE_QUOTA] = Informer(
             client, RESOURCE_QUOTA, indexers={**owner, BY_NAMESPACE: lambda quota: [key_of(quota).namespace]}
         )

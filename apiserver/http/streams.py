@@ -5,12 +5,14 @@ what the buffers of both connections hold: who sends faster than the other reads
 """
 
 import asyncio
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 
 from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.revocation import Revocations
 from apiserver.http.agents import Agents
 from apiserver.http.api import CALLER, Api
 from apiserver.http.watches import STOPPING
@@ -47,18 +49,37 @@ async def serve(request: web.Request, api: Api, action: StreamAction, info: Requ
     client = web.WebSocketResponse(protocols=(PROTOCOL,), heartbeat=PING_SECONDS, compress=False)
     if request.method != "GET" or not client.can_prepare(request):
         raise errors.bad_request(f"not a WebSocket request: {action.subresource} is a stream")
+    revoked = asyncio.Event()
     async with request.app[AGENTS].stream(endpoint) as agent:
-        await client.prepare(request)
-        farewell = await first(_pass(client, agent), _pass(agent, client), _stopped(request.app[STOPPING]))
+        with _watching(api.revocations, endpoint.node, agent, revoked.set):
+            await client.prepare(request)
+            farewell = await first(
+                _pass(client, agent),
+                _pass(agent, client),
+                _once(request.app[STOPPING], _STOPPING),
+                _once(revoked, _GONE),
+            )
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):
                 await client.close(code=farewell.code, message=farewell.reason.encode())
     return client
 
 
-async def _stopped(stopping: asyncio.Event) -> _Farewell:
-    await stopping.wait()
-    return _STOPPING
+def _watching(
+    revocations: Revocations | None, node: str, agent: ClientWebSocketResponse, cut: Callable[[], None]
+) -> AbstractContextManager[None]:
+    """Call ``cut`` when, in the context, the node of ``agent`` is revoked. Raises 503 when it is already."""
+    if revocations is None:
+        return nullcontext()
+    certificate: bytes = agent.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    if revocations.refuses(node, certificate):
+        raise errors.unavailable(f"the agent of node {node!r} is shut out")
+    return revocations.watching(node, certificate, cut)
+
+
+async def _once(event: asyncio.Event, farewell: _Farewell) -> _Farewell:
+    await event.wait()
+    return farewell
 
 
 async def _pass(

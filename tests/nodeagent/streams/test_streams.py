@@ -20,10 +20,13 @@ from apiserver.http.agents import Agents
 from apiserver.machinery.action import Endpoint
 from apiserver.machinery.errors import StatusError
 from certs.authority import issue_client, issue_server, make_authority
+from certs.objects import NAMESPACE
 from certs.pair import Pair
 from client.api import Client
-from client.kinds import NODE, VIRTUAL_MACHINE_INSTANCE
+from client.kinds import CONFIG_MAP, NODE, VIRTUAL_MACHINE_INSTANCE
+from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.streams import PROTOCOL
+from kube.timestamps import to_time, utc_now
 from nodeagent.domain.identity import Identity, domain_name
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.streams import server as streams
@@ -131,7 +134,7 @@ def credentials(directory: Path, common_name: str = "system:apiserver") -> Agent
     authority = make_authority("streams")
     authority.save(directory, "authority")
     (directory / "authority.crt").write_bytes(authority.certificate_pem)
-    issue_server(authority, "agent", [NODE_NAME, "two"]).save(directory, "server")
+    issue_server(authority, "agent", [NODE_NAME, "two", "revoked"]).save(directory, "server")
     issue_client(authority, common_name).save(directory, "client")
     return Agents(authority=directory / "authority.crt", certificate=directory / "client.pem")
 
@@ -309,6 +312,19 @@ async def test_an_agent_that_is_another_than_its_node_is_not_believed(site: Site
     await site.instance("misled", node="three")
     code, _, message = await refusal(site, "misled")
     assert (code, message) == (503, "the agent of node 'three' and this server do not trust each other")
+
+
+async def test_nobody_is_connected_with_a_node_that_is_revoked(site: Site) -> None:
+    await site.node("revoked", site.port)
+    await site.guest("cut", node="revoked")
+    async with site.connect("cut") as console:
+        await console.echo(b"before")
+        data = {"revoked": to_time(utc_now())}
+        await site.client.create(
+            CONFIG_MAP, {"metadata": {"name": REVOKED_NODES, "namespace": NAMESPACE}, "data": data}
+        )
+        assert await console.farewell() == (1011, "the connection was lost")
+    assert await refusal(site, "cut") == (503, "ServiceUnavailable", "the agent of node 'revoked' is shut out")
 
 
 async def test_an_agent_serves_the_api_server_and_nobody_else(site: Site, tmp_path: Path) -> None:
