@@ -14,21 +14,25 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from certs.authority import issue_server, make_authority, served_names
+from certs.authority import issue_server, life_of, make_authority, served_names
 from certs.bootstrap import Pki, read_bundle
+from certs.kubeconfig import write_kubeconfig
 from certs.objects import CONSUMERS, NAMESPACE
 from certs.pair import Pair
 from certs.pinning import pin_of
 from certs.purposes import AGENT, AGENT_SERVER, Leaf
+from certs.requests import CLIENT_SIGNER
 from certs.trust import signed_by
 from client.api import Client
 from client.errors import ApiError
 from client.informer import Informer
-from client.kinds import CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
+from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
+from kube.conditions import is_true
 from kube.objects import Object
 from nodeagent.enrolment.errors import JoinError
 from nodeagent.enrolment.join import Options, join
 from nodeagent.enrolment.renewal import Renewal
+from tests import signing
 from virtplane import processes
 from virtplane.home import Home
 from virtplane.revocation import revoke
@@ -115,7 +119,8 @@ async def until(client: Client, kind: Kind, name: str, holds: Callable[[Object],
 
 @pytest.fixture
 async def admin(installation: Installation) -> AsyncIterator[Client]:
-    async with Client.from_kubeconfig(installation.home.kubeconfig, "tests") as client:
+    # It follows its certificate, as short a life as that may have.
+    async with Client.from_kubeconfig(installation.home.kubeconfig_of("loopback"), "tests") as client:
         yield client
         for kind, namespace in ((SECRET, "kube-system"), (NODE, None)):
             for each in (await client.list(kind, namespace))["items"]:
@@ -309,22 +314,28 @@ async def test_a_host_renews_its_certificates_by_itself(
     await allow(admin)
     await joined(host)
     certificates = {leaf: shown(host, leaf) for leaf in (AGENT, AGENT_SERVER)}
-    async with looked_after(host) as agent, lifetime(admin, "3s"):
+    async with looked_after(host) as agent, lifetime(installation, admin, timedelta(seconds=3)):
         for _ in range(2):  # the first has a shorter life, the second follows as that ends
             certificates = {leaf: await replaced(host, leaf, before) for leaf, before in certificates.items()}
             await agent.get(NODE, host.node_name)
 
 
 @contextlib.asynccontextmanager
-async def lifetime(admin: Client, duration: str) -> AsyncIterator[None]:
-    """Let certificates live for so long."""
+async def lifetime(installation: Installation, admin: Client, duration: timedelta) -> AsyncIterator[None]:
+    """Let certificates live for so long, until that of the administrator is as it was."""
     (kubevirt,) = (await admin.list(KUBEVIRT))["items"]
     name, namespace = kubevirt["metadata"]["name"], kubevirt["metadata"]["namespace"]
-    for each in (duration, None):
-        strategy = {"selfSigned": {"server": {"duration": each}}}
+
+    async def live(text: str | None) -> None:
+        strategy = {"selfSigned": {"server": {"duration": text}}}
         await admin.patch(KUBEVIRT, name, namespace, {"spec": {"certificateRotateStrategy": strategy}})
-        if each:
-            yield
+
+    await live(f"{duration.total_seconds():g}s")
+    yield
+    await live(None)
+    async with asyncio.timeout(SECONDS):
+        while life_of(Pair.load(installation.home.pki, "admin").certificate) <= duration:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def drained(watch: AsyncIterator[object]) -> None:
@@ -358,3 +369,42 @@ async def test_a_revoked_host_is_cut_off_and_only_a_new_token_for_it_lets_it_in(
     assert await joined(replace(host, token="cccccc.0123456789abcdef")) is True
     async with Client.from_kubeconfig(host.kubeconfig, "tests") as agent:
         await agent.get(NODE, "host8")
+
+
+async def test_the_servers_own_host_gets_another_certificate_where_a_copy_of_its_key_is_shut_out(
+    installation: Installation, tmp_path: Path
+) -> None:
+    node, pki = installation.settings.node_name, Pki(installation.home.pki)
+    stolen, before = tmp_path / "stolen", Pair.load(pki.directory, AGENT.file).certificate
+    write_kubeconfig(stolen, server=installation.url, authority=pki.authority, pair=pki.pair(AGENT.file), user="thief")
+    async with (
+        Client.from_kubeconfig(stolen, "tests") as thief,
+        Client.from_kubeconfig(installation.home.kubeconfig_of("agent"), "tests") as agent,
+    ):
+        for each in (thief, agent):
+            await each.list(NODE)
+        await asyncio.to_thread(revoke, installation.settings, node=node)
+        with pytest.raises(ApiError, match="401"):
+            await thief.list(NODE)
+        async with asyncio.timeout(SECONDS):
+            while Pair.load(pki.directory, AGENT.file).certificate == before:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+        await agent.list(NODE)
+
+
+async def test_what_somebody_approves_that_no_agent_needs_fails(installation: Installation, admin: Client) -> None:
+    request: Object = {
+        "metadata": {"name": "another"},
+        "spec": {"request": signing.request("admin", "system:masters"), "signerName": CLIENT_SIGNER, "usages": ["any"]},
+    }
+    await admin.create(CERTIFICATE_SIGNING_REQUEST, request)
+    approved = {"type": "Approved", "status": "True", "reason": "ByHand"}
+    await admin.patch(
+        *(CERTIFICATE_SIGNING_REQUEST, "another", None, {"status": {"conditions": [approved]}}), subresource="approval"
+    )
+
+    def failed(found: Object) -> bool:
+        return is_true(found.get("status", {}).get("conditions", ()), "Failed")
+
+    await until(admin, CERTIFICATE_SIGNING_REQUEST, "another", failed)
+    assert "certificate" not in (await admin.get(CERTIFICATE_SIGNING_REQUEST, "another"))["status"]

@@ -1,4 +1,4 @@
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from controllers.nodelifecycle.decide import (
     Sighting,
@@ -33,6 +33,13 @@ def test_a_node_that_never_had_a_lease_has_forty_seconds_from_when_it_was_seen()
     later = NOW + timedelta(seconds=50)
     assert first == Sighting(node()["metadata"]["uid"], NOW, follows=False)
     assert time_left(sighting(first, node(), None, later), later) == -10
+
+
+def test_nobody_waits_for_a_node_that_was_not_heard_of_since_it_was_revoked() -> None:
+    seen = Sighting("renewal", NOW, follows=True)
+    assert time_left(seen, NOW, revoked=NOW) == 0
+    assert time_left(seen, NOW, revoked=datetime.max.replace(tzinfo=UTC)) == 0
+    assert time_left(seen, NOW, revoked=NOW - timedelta(seconds=1)) == 40
 
 
 def test_a_lost_node_is_unknown_since_the_moment_it_was_lost() -> None:
