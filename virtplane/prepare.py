@@ -30,8 +30,7 @@ async def prepare(settings: Settings) -> Pki:
     home.make()
     pki = make_credentials(settings, home)
     await migrate_database(settings)
-    if not settings.in_kubernetes:  # there, Secrets are stored elsewhere
-        await _ensure_encryption_keys(settings, home)
+    await _ensure_encryption_keys(settings, home)
     return pki
 
 
