@@ -48,6 +48,7 @@ async def member_certificates(settings: Settings, stop: asyncio.Event) -> AsyncG
     HalfConfiguredError and CertificatesMissingError.
     """
     pki, changed, loop = Pki(Home.of(settings).pki), asyncio.Event(), asyncio.get_running_loop()
+    pki.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     consumer = Consumer(
         name=settings.node_name,
         held=Held(pki=pki, leaves=LEAVES, purposes=PURPOSES),

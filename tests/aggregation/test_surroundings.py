@@ -1,0 +1,119 @@
+"""What the cluster keeps for all counts for machines, too: namespaces, limits, priorities and claims."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controllers.manager import Options, run
+from tests.aggregation.conftest import World, eventually
+from tests.aggregation.machines import machine, machines
+from tests.conformance.api import NAMESPACE, SECONDS, Answer, Kind
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges", "default")
+CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", "default")
+INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
+CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps", "default")
+SIZE = "VirtualMachineInstancetype"
+
+
+async def make(world: World, kind: Kind, body: dict[str, Any]) -> Answer:
+    return await world.admin.call("POST", kind.path, body)
+
+
+def instance(name: str, **spec: Any) -> dict[str, Any]:
+    domain = {"devices": {}, "memory": {"guest": "64Mi"}}
+    return INSTANCE.manifest(name) | {"spec": {"domain": domain, **spec}}
+
+
+async def test_a_namespace_takes_machines_as_soon_as_it_is_there(world: World) -> None:
+    for n in range(5):
+        name = f"new-{n}"
+        assert (await make(world, machines(name), machine("one", name))).code == 404
+        await world.admin.create(NAMESPACE, name)
+        assert (await make(world, machines(name), machine("one", name))).code == 201
+
+
+async def test_a_namespace_on_its_way_out_takes_no_more(world: World) -> None:
+    await world.admin.create(NAMESPACE, "leaving")
+    assert (await make(world, machines("leaving"), machine("before", "leaving"))).code == 201
+    assert (await world.admin.delete(NAMESPACE, "leaving")).code in {200, 202}
+    refused: list[Answer] = []
+
+    async def refuses() -> bool:
+        refused.append(await make(world, machines("leaving"), machine(f"late-{len(refused)}", "leaving")))
+        return refused[-1].code == 403
+
+    await eventually(refuses)
+    assert refused[-1].body["details"]["causes"][0]["reason"] == "NamespaceTerminating"
+    changed = await world.admin.patch(machines("leaving"), "before", {"metadata": {"labels": {"still": "there"}}})
+    assert changed["metadata"]["labels"] == {"still": "there"}
+
+
+async def test_with_its_namespace_go_the_machines_of_it(world: World) -> None:
+    await world.admin.create(NAMESPACE, "gone")
+    held = machine("held", "gone")
+    assert (await make(world, machines("gone"), held)).code == 201
+    await world.admin.delete(NAMESPACE, "gone")
+    stop = asyncio.Event()
+    # They look after the cluster as its own controllers do, through discovery and the aggregator.
+    working = asyncio.create_task(
+        run(Options(kubeconfig=world.directory / "admin.kubeconfig", leader_elect=False), stop)
+    )
+    try:
+        await world.admin.until(NAMESPACE, lambda found: "gone" not in found)
+        assert (await world.admin.call("GET", machines("gone").path)).body["items"] == []
+    finally:
+        stop.set()
+        async with asyncio.timeout(SECONDS):
+            await working
+
+
+async def test_limits_of_a_namespace_hold_for_guests(world: World) -> None:
+    limits = [{"type": "Container", "max": {"memory": "32Mi"}}]
+    assert (await make(world, LIMIT_RANGE, LIMIT_RANGE.manifest("small") | {"spec": {"limits": limits}})).code == 201
+    refused: list[Answer] = []
+
+    async def refuses() -> bool:
+        refused.append(await make(world, INSTANCE, instance(f"big-{len(refused)}")))
+        return refused[-1].code == 403
+
+    await eventually(refuses)
+    assert "maximum memory usage per Container is 32Mi" in refused[-1].body["message"]
+    await world.admin.delete(LIMIT_RANGE, "small")
+
+
+async def test_a_guest_names_a_priority_that_the_cluster_knows(world: World) -> None:
+    refused = await make(world, INSTANCE, instance("urgent", priorityClassName="unheard-of"))
+    assert (refused.code, "no PriorityClass with name unheard-of" in refused.body["message"]) == (403, True)
+    answer = await make(world, INSTANCE, instance("critical", priorityClassName="system-node-critical"))
+    assert answer.code == 201, answer.body
+
+
+async def test_an_instance_type_is_inferred_from_a_claim_of_the_cluster(world: World) -> None:
+    size = Kind(SIZE, "instancetype.kubevirt.io", "v1beta1", f"{SIZE.lower()}s", "default")
+    small = size.manifest("small") | {"spec": {"cpu": {"guest": 1}, "memory": {"guest": "64Mi"}}}
+    assert (await make(world, size, small)).code == 201
+    labels = {"instancetype.kubevirt.io/default-instancetype": "small"}
+    labels["instancetype.kubevirt.io/default-instancetype-kind"] = SIZE
+    spec = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    assert (await make(world, CLAIM, CLAIM.manifest("disk", labels=labels) | {"spec": spec})).code == 201
+    inferring = machine("inferring", instancetype={"inferFromVolume": "disk"})
+    inferring["spec"]["template"]["spec"] = {
+        "domain": {"devices": {}},
+        "volumes": [{"name": "disk", "persistentVolumeClaim": {"claimName": "disk"}}],
+    }
+    made: list[Answer] = []
+
+    async def is_made() -> bool:
+        made.append(await make(world, machines(), inferring))
+        return made[-1].code == 201
+
+    await eventually(is_made)
+    assert made[-1].body["spec"]["instancetype"] == {"name": "small", "kind": SIZE}
+
+
+async def test_what_is_the_clusters_is_not_served_twice(world: World) -> None:
+    for path in ("/api/v1", "/apis/rbac.authorization.k8s.io/v1", CONFIG_MAP.path, "/openid/v1/jwks"):
+        assert (await world.aggregator.polled(path))[0] == 404, path
