@@ -32,6 +32,8 @@ LIVE = LiveDomain(
     interfaces=(LiveInterface("default", MAC, "vnet0", "network", "up"),),
     disks=(LiveDisk("root", "vda"),),
     agent_connected=False,
+    console="",
+    screen="",
 )
 
 
