@@ -66,6 +66,22 @@ async def let_write(directory: Path, uid: int) -> None:
         await asyncio.to_thread(_let, directory, uid, _WRITE)
 
 
+async def let_use(directory: Path, uid: int) -> None:
+    """Let a user use the sockets that others make in one directory from now on, though not their private files.
+
+    Raises:
+        PassageError: It cannot be given.
+    """
+    if uid != 0:
+        await asyncio.to_thread(_let_use, directory, uid)
+
+
+def _let_use(directory: Path, uid: int) -> None:
+    # A file's own mode bounds what its list gives: what nobody but its maker may read stays so.
+    if (complaint := _set_acl(directory, f"d:u::rwx,d:u:{uid}:rwx,d:g::r-x,d:m::rwx,d:o::r-x")) is not None:
+        raise PassageError(f"{_user(uid)} could not be let to the sockets of guests in {directory}: {complaint}")
+
+
 def _passes_anyway(uid: int) -> bool:
     return uid in {0, os.geteuid()}
 

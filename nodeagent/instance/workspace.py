@@ -1,6 +1,7 @@
 """The directories of guests on this node: prepared volumes, and a place where QEMU writes its logs and sockets."""
 
 import asyncio
+import os
 from collections.abc import Collection
 from pathlib import Path
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from kube.objects import Object
-from nodeagent.hypervisor.passage import let_pass, let_write
+from nodeagent.hypervisor.passage import let_pass, let_use, let_write
 from nodeagent.volumes.cloudinit import Secrets
 from nodeagent.volumes.prepare import Volumes
 from nodeagent.volumes.prepared import PreparedVolumes, refusals_told
@@ -51,6 +52,7 @@ class Workspaces:
             await asyncio.to_thread(runtime.mkdir, mode=0o700, exist_ok=True)
         if self._qemu_user is not None:
             await let_write(runtime, self._qemu_user)
+            await let_use(runtime, os.geteuid())
         return prepared, runtime
 
     async def discard(self, uid: str) -> None:

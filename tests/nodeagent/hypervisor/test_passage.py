@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nodeagent.hypervisor.passage import PassageError, let_pass, let_write, qemu_user
+from nodeagent.hypervisor.passage import PassageError, let_pass, let_use, let_write, qemu_user
 from tests.libvirt_host import LibvirtHost
 
 STRANGER, OTHER_STRANGER = 54321, 54322  # nobody's uids
@@ -113,6 +113,19 @@ async def test_the_user_may_write_in_one_directory(file: Path) -> None:
     assert can(STRANGER, "touch", str(file.with_name("serial.log")))
     assert not can(STRANGER, "touch", str(file.parent.with_name("elsewhere")))
     assert not can(OTHER_STRANGER, "ls", str(file.parent))
+
+
+async def test_who_runs_guests_may_use_their_sockets_and_nobody_else_may(file: Path) -> None:
+    for each in (STRANGER, OTHER_STRANGER):
+        await let_pass(file.parent, each)
+    await let_write(file.parent, STRANGER)
+    await let_use(file.parent, OTHER_STRANGER)
+    socket, private = str(file.with_name("vnc.sock")), str(file.with_name("serial.log"))
+    assert can(STRANGER, "mknod", socket, "p")  # to the kernel, a pipe's list is like a socket's
+    assert can(STRANGER, "install", "--mode=600", "/dev/null", private)
+    assert can(OTHER_STRANGER, "test", "-w", socket)
+    assert not can(OTHER_STRANGER, "cat", private)
+    assert not can(STRANGER + 2, "test", "-w", socket)
 
 
 async def test_asking_for_less_takes_nothing_away(file: Path) -> None:
