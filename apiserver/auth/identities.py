@@ -33,7 +33,7 @@ def told(name: str, groups: Iterable[str], *, uid: str = "", extra: Extra = ()) 
     """Return the caller that somebody names who may: one who is said to be unknown remains so."""
     given = frozenset(groups)
     if name == ANONYMOUS.name or UNAUTHENTICATED in given:
-        return Caller(name, (given or ANONYMOUS.groups) - {AUTHENTICATED}, uid=uid, extra=extra)
+        return Caller(name, given or ANONYMOUS.groups, uid=uid, extra=extra)
     return known(name, given, uid=uid, extra=extra)
 
 

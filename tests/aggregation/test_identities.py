@@ -126,6 +126,11 @@ async def test_a_front_proxy_by_a_certificate(
     await target.refuses(Attempt(code, headers=ADMIN), tmp_path / "forged.pem")
 
 
+async def test_a_certificate_that_is_nobodys_opens_not_even_what_is_open_to_all(target: Target, tmp_path: Path) -> None:
+    issue_client(target.world.proxy.signer, "another").save(tmp_path, "forged")
+    await target.refuses(Attempt(401, "/version"), tmp_path / "forged.pem")
+
+
 async def test_a_front_proxy_by_no_certificate(target: Target) -> None:
     await target.refuses(Attempt(401, headers=ADMIN))
 

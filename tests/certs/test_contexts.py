@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
 from certs.authority import Life, issue_client, issue_server, make_authority
 from certs.contexts import PATIENCE, ServingContext, UnfitError, why_unfit
@@ -132,6 +134,19 @@ def test_a_client_of_a_dropped_authority_is_refused_and_one_of_a_new_one_admitte
     with pytest.raises(ssl.SSLError):
         host.call(old)
     assert host.call(host.client(issue_client(joined, "b"))).server.getpeercert()
+
+
+def test_an_authority_may_be_trusted_without_whoever_vouches_for_it(host: Host) -> None:
+    root, said = make_authority("root"), host.clients.certificate
+    builder = x509.CertificateBuilder(
+        root.certificate.subject, said.subject, said.public_key(), 1, NOW - DAY, NOW + DAY
+    )
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    vouched = Pair(builder.sign(root.key, hashes.SHA256()), host.clients.key)
+    host.admit(vouched)
+    assert host.call(host.client(issue_client(vouched, "a"))).server.getpeercert()
+    with pytest.raises(ssl.SSLError):
+        host.call(host.client(issue_client(root, "a")))
 
 
 @pytest.mark.parametrize("version", [TLS12, TLS13])

@@ -66,7 +66,7 @@ def owner(pair: Pair, *headers: tuple[str, str], **said: str) -> Caller | None:
         {"requestheader-extra-headers-prefix": '[""]'},
         {"requestheader-client-ca-file": pem(PROXIES, USERS), "requestheader-allowed-names": "[]"},
     ],
-    ids=str,
+    ids=",".join,
 )
 def test_what_cannot_be_understood_is_refused_as_a_whole(wrong: Mapping[str, str]) -> None:
     with pytest.raises(ClusterTrustError):
