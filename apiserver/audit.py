@@ -164,8 +164,12 @@ class AuditLog:
 
     async def _write_after(self, first: bytes) -> None:
         lines = [first, *self._ready()]
+        writing = asyncio.ensure_future(asyncio.to_thread(self._append, lines))
         try:
-            await asyncio.to_thread(self._append, lines)
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait((writing,))  # a thread cannot be stopped: these lines come before the last ones
+            raise
         except OSError as error:
             log.error("audit events are lost", count=len(lines), path=str(self.path), error=str(error))  # noqa: TRY400
         if self._dropped:
