@@ -124,7 +124,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         api = around.api(cache)
         await stack.enter_async_context(Compactor(sql))
         tls = _serving_context(options, around, cache)
-        health = Health({"storage": sql.check, "serving-certificate": tls.check, **around.checks})
+        health = Health({"storage": cache.check, "serving-certificate": tls.check, **around.checks})
         stack.callback(api.workers.close)
         await around.prepare(api)
         if api.revocations is not None:

@@ -79,6 +79,11 @@ class WatchCache:
         """How far the cache has followed the log."""
         return self._revision
 
+    async def check(self) -> None:
+        """Return when the log takes writes and the cache has reached its newest revision. Raises UnavailableError."""
+        await self._sql.check()
+        await self._wait_for_newest()
+
     async def create(self, key: Key, body: bytes, *, along: Sequence[Along] = ()) -> Record:
         """See Store."""
         return await self._seen(await self._sql.create(key, body, along=along))
