@@ -70,9 +70,13 @@ class Options:
     namespace: str = "default"
     """Where the leader's Lease is."""
     core_controllers: bool = True
-    """False in Kubernetes, which collects garbage, empties namespaces and counts for quotas itself, and where agents
-    have no certificates to ask for."""
+    """False in Kubernetes, which collects garbage, empties namespaces and counts for quotas itself."""
     identity: str = field(default_factory=_default_identity)
+
+    @property
+    def agent_lease_namespace(self) -> str:
+        """Where agents renew their leases: where kubelets do, unless there are some."""
+        return LEASE_NAMESPACE if self.core_controllers else self.namespace
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -100,15 +104,18 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
     controllers = [
         VirtualMachineController(context),
         Scheduler(context),
-        NodeLifecycleController(context),
+        NodeLifecycleController(
+            context, lease_namespace=options.agent_lease_namespace, kubelets=not options.core_controllers
+        ),
         KubeVirtController(context),
         CertificatesController(context),
+        ApprovingController(context, joining=options.core_controllers),
+        SigningController(context),
     ]
     if options.core_controllers:
         monitors = Monitors(client, context.informers)
         controllers += [monitors, GarbageCollector(context, monitors), NamespaceController(context, monitors)]
-        controllers += [ResourceQuotaController(context, monitors), TokenCleaner(context)]
-        controllers += [ApprovingController(context), SigningController(context), CsrCleaner(context)]
+        controllers += [ResourceQuotaController(context, monitors), CsrCleaner(context), TokenCleaner(context)]
         controllers += namespace_defaults(context)
     async with asyncio.TaskGroup() as group:
         group.create_task(events.run(), name="events")
@@ -124,8 +131,8 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
 
 def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
     owner = {BY_OWNER: owner_uids}
-    # A Kubernetes cluster is full of leases; only those of its nodes are of interest there.
-    lease_namespace = None if options.core_controllers else LEASE_NAMESPACE
+    # A Kubernetes cluster is full of leases; only those of its agents are of interest there.
+    lease_namespace = None if options.core_controllers else options.agent_lease_namespace
     informers = {
         VIRTUAL_MACHINE: Informer(client, VIRTUAL_MACHINE, indexers={**owner, BY_WAITING: waiting}),
         VIRTUAL_MACHINE_INSTANCE: Informer(
@@ -133,16 +140,16 @@ def _informers(client: Client, options: Options) -> dict[Kind, Informer]:
         ),
         NODE: Informer(client, NODE, indexers=owner),
         KUBEVIRT: Informer(client, KUBEVIRT, indexers=owner),
+        CERTIFICATE_SIGNING_REQUEST: Informer(
+            client,
+            CERTIFICATE_SIGNING_REQUEST,
+            indexers={**owner, BY_REQUESTED_NODE: lambda csr: [requested_node(csr)]},
+        ),
         LEASE: Informer(client, LEASE, namespace=lease_namespace, indexers=owner),
         **{kind: Informer(client, kind, indexers=owner) for kind in (CONTROLLER_REVISION, *INSTANCETYPE_KINDS)},
     }
     if options.core_controllers:
         informers[NAMESPACE] = Informer(client, NAMESPACE, indexers=owner)
-        informers[CERTIFICATE_SIGNING_REQUEST] = Informer(
-            client,
-            CERTIFICATE_SIGNING_REQUEST,
-            indexers={**owner, BY_REQUESTED_NODE: lambda csr: [requested_node(csr)]},
-        )
         informers[RESOURCE_QUOTA] = Informer(
             client, RESOURCE_QUOTA, indexers={**owner, BY_NAMESPACE: lambda quota: [key_of(quota).namespace]}
         )

@@ -9,6 +9,13 @@ SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 LEASE_NAMESPACE = "kube-node-lease"
 """Where each node's agent renews a Lease of the node's name."""
 
+AGENT_ACCOUNT = "system:serviceaccount:virtplane:virtplane-agent"
+"""Who all agents are in a cluster, where they have no certificates: pods, each with a token that names its node."""
+POD_NODE = "authentication.kubernetes.io/node-name"
+"""Where a cluster says which node the pod is on that a token was made for (KEP-4193)."""
+AGENT_PORT = "virtplane.io/agent-port"
+"""The annotation of a Node with the port of its agent, where a kubelet keeps the status."""
+
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """What Kubernetes calls the machines that the kernel calls otherwise."""
 
@@ -17,7 +24,8 @@ def agent_address(node: Object) -> tuple[str, int] | None:
     """Return the address and the port of a node's agent; None while the node does not tell."""
     status = node.get("status", {})
     address = next((each["address"] for each in status.get("addresses", ()) if each["type"] == "InternalIP"), None)
-    port = status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
+    own = (node["metadata"].get("annotations") or {}).get(AGENT_PORT, "")
+    port = int(own) if own.isdecimal() else status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
     return (address, port) if address and port else None
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import platform
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -18,7 +17,9 @@ from client.informer import Informer
 from client.kinds import KUBEVIRT, VIRTUAL_MACHINE_INSTANCE
 from client.running import until
 from nodeagent.domain.facts import HostFacts
+from nodeagent.enrolment.equipping import equip
 from nodeagent.enrolment.renewal import Renewal
+from nodeagent.enrolment.requesting import Enrolment
 from nodeagent.host import read_host
 from nodeagent.hypervisor.gateway import Hypervisor
 from nodeagent.hypervisor.kvm import kvm_works
@@ -51,6 +52,8 @@ class Options:
     node_name: str
     pki: Path | None = None
     """Where certificates are that the agent looks after itself; None where somebody else does."""
+    kubelet: bool = False
+    """True in a pod: the Node is the kubelet's then, and the agent calls the API by a token."""
     libvirt_uri: str
     directory: Path
     """Where guests have their files, and the agent its own."""
@@ -65,8 +68,7 @@ class Options:
     """``auto``, ``nat`` or ``user``: see :class:`nodeagent.network.pod_network.Mode`."""
     address: str = ""
     """The address of this host for others, at which streams are served; found out when empty."""
-    streams: StreamOptions | None = None
-    """How streams are served; not at all when None."""
+    streams: StreamOptions
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
@@ -95,14 +97,16 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
     events = EventRecorder(client, COMPONENT, host=options.node_name)
     bound = f"status.nodeName={options.node_name}"
     instances = Informer(client, VIRTUAL_MACHINE_INSTANCE, field_selector=bound)
-    async with _streams(host.address, options, hypervisor) as port, asyncio.TaskGroup() as group:
+    renewal = await _renewal(options, client, kubevirts)
+    async with serving(host.address, options.streams, hypervisor) as port, asyncio.TaskGroup() as group:
         group.create_task(hypervisor.failed(), name="hypervisor")
         group.create_task(kubevirts.run(), name="informer-kubevirts")
         await configuration.known()
-        registration = Registration(client, options.node_name, host, hypervisor, configuration, kvm=kvm, port=port)
+        registration = Registration(
+            client, options.node_name, host, hypervisor, configuration, kvm=kvm, port=port, kubelet=options.kubelet
+        )
         own = await registration.register()
-        if options.pki is not None:
-            renewal = Renewal(client, Pki(options.pki), options.node_name, kubevirts)
+        if renewal is not None:
             group.create_task(renewal.run(), name="renewal")
         node = Node(
             host=HostFacts(arch=_architecture(capabilities), kvm=kvm, node=own["metadata"]["uid"]),
@@ -121,11 +125,14 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
         ready.set()
 
 
-def _streams(address: str, options: Options, hypervisor: Hypervisor) -> AbstractAsyncContextManager[int | None]:
-    """Serve streams, and yield the port where they are to be served."""
-    if options.streams is None:
-        return nullcontext()
-    return serving(address, options.streams, hypervisor)
+async def _renewal(options: Options, client: Client, kubevirts: Informer) -> Renewal | None:
+    """Return what keeps the agent's own certificates current, once there are some; None where somebody else does."""
+    if options.pki is None:
+        return None
+    pki, node = Pki(options.pki), options.node_name
+    enrolment = Enrolment.in_pod(node) if options.kubelet else Enrolment.joined(node)
+    await equip(client, pki, enrolment)
+    return Renewal(client, pki, node, enrolment, kubevirts)
 
 
 async def _workspaces(options: Options, user: int | None) -> Workspaces:

@@ -11,13 +11,14 @@ from typing import Any
 
 import structlog
 
+from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from client.api import ApiError, Client
 from client.configuration import LiveConfiguration
 from client.kinds import LEASE, NODE
 from kube import quantity
 from kube.conditions import set_condition
 from kube.metadata import status_patch
-from kube.nodes import LEASE_NAMESPACE, SCHEDULABLE_LABEL
+from kube.nodes import AGENT_PORT, LEASE_NAMESPACE, SCHEDULABLE_LABEL
 from kube.objects import Object
 from kube.timestamps import to_micro_time, utc_now
 from nodeagent.host import Host
@@ -44,11 +45,13 @@ class Registration:
         configuration: LiveConfiguration,
         *,
         kvm: bool,
-        port: int | None,
+        port: int,
+        kubelet: bool = False,
     ) -> None:
         """``kvm`` says whether that works here; the configuration may forbid it all the same.
 
-        ``port`` is that of the agent's own server, where it has one.
+        ``port`` is that of the agent's own server. With a ``kubelet`` the Node is that one's, its status too, and so is
+        the lease of its name.
         """
         self._client = client
         self._name = name
@@ -57,6 +60,8 @@ class Registration:
         self._configuration = configuration
         self._kvm = kvm
         self._port = port
+        self._kubelet = kubelet
+        self._lease_namespace = INSTALL_NAMESPACE if kubelet else LEASE_NAMESPACE
 
     async def register(self) -> Object:
         """Return the Node as stored, made or brought up to date; tries until the server answers."""
@@ -87,54 +92,74 @@ class Registration:
                 await turn.wait()
 
     async def _renew(self) -> None:
+        if self._kubelet and not self._hypervisor.connected.is_set():
+            return  # the Ready condition, which tells this elsewhere, is the kubelet's
         spec = {
             "holderIdentity": self._name,
             "leaseDurationSeconds": LEASE_SECONDS,
             "renewTime": to_micro_time(utc_now()),
         }
         try:
-            await self._client.patch(LEASE, self._name, LEASE_NAMESPACE, {"spec": spec})
+            await self._client.patch(LEASE, self._name, self._lease_namespace, {"spec": spec})
         except ApiError as error:
             if not error.not_found:
                 raise
-            metadata = {"name": self._name, "namespace": LEASE_NAMESPACE}
+            metadata = {"name": self._name, "namespace": self._lease_namespace}
             await self._client.create(LEASE, {"metadata": metadata, "spec": spec})
 
     async def _bring_up_to_date(self) -> Object:
-        try:
-            node = await self._client.get(NODE, self._name)
-        except ApiError as error:
-            if not error.not_found:
-                raise
-            log.info("registering the node", node=self._name)
-            node = await self._client.create(NODE, {"metadata": self._metadata()})
+        node = await self._node()
         if (metadata := self._metadata_patch(node)) is not None:
             node = await self._client.patch(NODE, self._name, None, metadata)
-        if (patch := status_patch(node, self._status(node))) is not None:
+        if not self._kubelet and (patch := status_patch(node, self._status(node))) is not None:
             node = await self._client.patch(NODE, self._name, None, patch, subresource="status")
         return node
+
+    async def _node(self) -> Object:
+        try:
+            return await self._client.get(NODE, self._name)
+        except ApiError as error:
+            if self._kubelet or not error.not_found:
+                raise
+        log.info("registering the node", node=self._name)
+        return await self._client.create(NODE, {"metadata": self._metadata()})
 
     def _metadata(self) -> Object:
         return {"name": self._name, "labels": {SCHEDULABLE_LABEL: "true", **self._labels()}}
 
     def _labels(self) -> dict[str, str]:
         """Return the labels that are the agent's to decide; whether the node is schedulable is not."""
-        kvm = self._kvm and not self._configuration.now.use_emulation
         return {
             "kubernetes.io/hostname": self._name,
             "kubernetes.io/os": "linux",
             "kubernetes.io/arch": self._host.architecture,
-            ACCELERATION_LABEL: "kvm" if kvm else "emulation",
+            ACCELERATION_LABEL: self._acceleration(),
         }
 
+    def _acceleration(self) -> str:
+        return "kvm" if self._kvm and not self._configuration.now.use_emulation else "emulation"
+
     def _metadata_patch(self, node: Object) -> Object | None:
-        labels = node["metadata"].get("labels", {})
-        missing = {key: value for key, value in self._labels().items() if labels.get(key) != value}
-        return {"metadata": {"labels": missing}} if missing else None
+        changes: Object = {}
+        for field, wanted in self._wanted(node).items():
+            present = node["metadata"].get(field, {})
+            if missing := {key: value for key, value in wanted.items() if present.get(key) != value}:
+                changes[field] = missing
+        return {"metadata": changes} if changes else None
+
+    def _wanted(self, node: Object) -> dict[str, dict[str, str]]:
+        """Return the labels and annotations that the Node is to have."""
+        if not self._kubelet:
+            return {"labels": self._labels()}
+        # Whether the node takes guests is decided by others, once it has been seen.
+        schedulable = node["metadata"].get("labels", {}).get(SCHEDULABLE_LABEL, "true")
+        return {
+            "labels": {SCHEDULABLE_LABEL: schedulable, ACCELERATION_LABEL: self._acceleration()},
+            "annotations": {AGENT_PORT: str(self._port)},
+        }
 
     def _status(self, node: Object) -> Object:
         status = node.get("status", {})
-        endpoints = {} if self._port is None else {"daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}}}
         total = {"cpu": str(self._host.cpus), "pods": str(MOST_GUESTS)}
         return {
             **status,
@@ -144,7 +169,7 @@ class Registration:
                 {"type": "InternalIP", "address": self._host.address},
                 {"type": "Hostname", "address": self._host.host_name},
             ],
-            **endpoints,
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self._port}},
             "nodeInfo": self._node_info(),
             "conditions": set_condition(status.get("conditions", ()), self._ready(), utc_now()),
         }

@@ -63,7 +63,8 @@ async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Even
     options = Options(
         kubeconfig=_kubeconfig(settings, "agent"),
         node_name=enrolled or settings.node_name,
-        pki=home.pki if enrolled else None,
+        pki=home.pki if enrolled or settings.in_kubernetes else None,
+        kubelet=settings.in_kubernetes,
         libvirt_uri=settings.libvirt_uri or await existing_libvirt(),
         directory=home.agent,
         images=home.images,
@@ -73,10 +74,7 @@ async def run_agent(settings: Settings, stop: asyncio.Event, ready: asyncio.Even
         insecure_registries=settings.image_registries_insecure,
         network=settings.network,
         address=settings.agent_address,
-        # A pod has no certificate to serve with.
-        streams=None
-        if settings.in_kubernetes
-        else streams.Options(
+        streams=streams.Options(
             port=settings.agent_port, certificate=pki.pair(AGENT_SERVER.file), client_ca=pki.bundle(STREAMS)
         ),
     )

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
-from apiserver.machinery.resource import AGENT_ACCOUNT, NODES_GROUP, Caller
+from apiserver.machinery.resource import NODES_GROUP, Caller
 from certs.objects import NAMESPACE
+from kube.nodes import AGENT_ACCOUNT
 
 CONTROLLERS_GROUP = "system:virtplane:controllers"
 MASTERS_GROUP = "system:masters"

@@ -12,15 +12,12 @@ from typing import Any, Protocol
 from apiserver.machinery.errors import FieldError, qualified_resource
 from apiserver.machinery.objectmeta import NameRule, subdomain_problem
 from apiserver.machinery.schema import Schema
+from kube.nodes import AGENT_ACCOUNT, POD_NODE
 
 NODES_GROUP = "system:nodes"
 """The group of all node agents."""
 NODE_PREFIX = "system:node:"
 """How the names of node agents begin; the name of their node follows."""
-AGENT_ACCOUNT = "system:serviceaccount:virtplane:virtplane-agent"
-"""Who all agents are in a cluster, where they have no certificates: pods, each with a token that names its node."""
-_NODE_NAME = "authentication.kubernetes.io/node-name"
-"""Where a cluster says which node the pod is on that a token was made for (KEP-4193)."""
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS = ("get", "patch", "update")
@@ -51,7 +48,7 @@ class Caller:
             return self.name.removeprefix(NODE_PREFIX)
         if self.name != AGENT_ACCOUNT:
             return None
-        return next((values[0] for key, values in self.extra if key == _NODE_NAME and len(values) == 1), "")
+        return next((values[0] for key, values in self.extra if key == POD_NODE and len(values) == 1), "")
 
 
 class Stored(Protocol):

@@ -45,7 +45,7 @@ def _metadata(obj: Object, *more: str) -> Object:
 def _node(node: Object) -> Object:
     """Return where a node's agent is reached: the rest, such as all its images, is much, and changes often."""
     status = node.get("status", {})
-    return {**_metadata(node), "status": {name: status[name] for name in _ENDPOINT if name in status}}
+    return {**_metadata(node, "annotations"), "status": {name: status[name] for name in _ENDPOINT if name in status}}
 
 
 @dataclass(frozen=True, slots=True)

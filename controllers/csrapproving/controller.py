@@ -33,8 +33,10 @@ log = structlog.get_logger(__name__)
 class ApprovingController:
     """Watches requests for certificates."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, joining: bool) -> None:
+        """``joining`` is False where no host joins by a token: then there is nothing to know of who asks."""
         self._context = context
+        self._joining = joining
         self._client = context.client
         self._requests = context.informers[CERTIFICATE_SIGNING_REQUEST]
         # One at a time: what the one is given counts for the next.
@@ -52,7 +54,7 @@ class ApprovingController:
         if csr is None or not is_pending(csr):
             return
         node = node_of(csr)
-        known = await self._known(csr, node) if node else Known()
+        known = await self._known(csr, node) if node and self._joining else Known()
         match decide(csr, known, self._context.now()):
             case Approve(why, uses_up):
                 if uses_up is not None:

@@ -9,9 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from certs.requests import CLIENT_SIGNER, GROUP, SIGNERS, USER_PREFIX, RequestError, agent_request
+from certs.requests import (
+    CLIENT_SIGNER,
+    GROUP,
+    SERVING_SIGNER,
+    SIGNERS,
+    USER_PREFIX,
+    RequestError,
+    agent_request,
+)
 from kube.bootstraptokens import BootstrapToken
 from kube.conditions import get_condition
+from kube.nodes import AGENT_ACCOUNT, POD_NODE
 from kube.objects import Object
 
 DECIDED = ("Approved", "Denied", "Failed")
@@ -63,6 +72,20 @@ def node_of(csr: Object) -> str:
         return ""
 
 
+def agent_of(spec: Object) -> str | None:
+    """Return the node whose agent asks, empty where nobody says which; None for all others.
+
+    The agent of a pod has the token of its ServiceAccount, which tells the node, and needs no certificate to call with.
+    """
+    user: str = spec.get("username", "")
+    if GROUP in (spec.get("groups") or ()):
+        return user.removeprefix(USER_PREFIX) if user.startswith(USER_PREFIX) else ""
+    if user != AGENT_ACCOUNT or spec["signerName"] != SERVING_SIGNER:
+        return None
+    named = (spec.get("extra") or {}).get(POD_NODE) or ()
+    return named[0] if len(named) == 1 else ""
+
+
 def decide(csr: Object, known: Known, now: datetime) -> Approve | Leave:
     """Return what to do about a pending request."""
     spec = csr["spec"]
@@ -70,8 +93,8 @@ def decide(csr: Object, known: Known, now: datetime) -> Approve | Leave:
         asked = agent_request(spec)
     except RequestError as wrong:
         return Leave(f"it asks for something that no agent needs: {wrong}")
-    if GROUP in (spec.get("groups") or ()):
-        if spec.get("username") != f"{USER_PREFIX}{asked.node}":
+    if (own := agent_of(spec)) is not None:
+        if own != asked.node:
             return Leave(f"{spec.get('username')} asks to be the agent of another node")
         return Approve("the agent of the node asks itself")
     if asked.signer != CLIENT_SIGNER:

@@ -7,7 +7,7 @@ from datetime import datetime
 from certs.objects import NAMESPACE
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
-from client.store import ObjectKey, key_of
+from client.store import key_of
 from client.workqueue import WorkQueue
 from controllers.context import Context
 from controllers.nodelifecycle.decide import (
@@ -23,7 +23,6 @@ from controllers.nodelifecycle.decide import (
 )
 from controllers.scheduler.controller import BY_NODE
 from kube.metadata import status_patch
-from kube.nodes import LEASE_NAMESPACE
 from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.revocation import revoked_at
@@ -35,8 +34,11 @@ WORKERS = 2
 class NodeLifecycleController:
     """Watches nodes and their leases."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, lease_namespace: str, kubelets: bool) -> None:
+        """Agents have their leases in ``lease_namespace``; with ``kubelets``, a Node's status is not for us to say."""
         self._context = context
+        self._lease_namespace = lease_namespace
+        self._kubelets = kubelets
         self._nodes = context.informers[NODE]
         self._leases = context.informers[LEASE]
         self._instances = context.informers[VIRTUAL_MACHINE_INSTANCE]
@@ -64,7 +66,7 @@ class NodeLifecycleController:
             self._seen.pop(name, None)
             return None
         now = self._context.now()
-        seen = sighting(self._seen.get(name), node, self._leases.get(name, LEASE_NAMESPACE), now)
+        seen = sighting(self._seen.get(name), node, self._leases.get(name, self._lease_namespace), now)
         self._seen[name] = seen
         left = time_left(seen, now, revoked_at(self._revoked.get(REVOKED_NODES, NAMESPACE), name))
         if left > 0:
@@ -72,13 +74,18 @@ class NodeLifecycleController:
                 await self._patch(NODE, node, found_node_metadata(node))
                 await self._mark_instances(name, found_instance_status, now)
             return left
-        if (patch := status_patch(node, lost_node_status(node, now))) is not None:
-            await self._patch(NODE, node, patch, subresource="status")
-            self._context.events.warning(node, UNRESPONSIVE, f"Node {name} stopped renewing its lease")
-            node = self._nodes.get(name) or node
-        await self._patch(NODE, node, lost_node_metadata(node, to_time(now)))
+        await self._mark_lost(node, now)
         await self._mark_instances(name, lost_instance_status, now)
         return None
+
+    async def _mark_lost(self, node: Object, now: datetime) -> None:
+        name = node["metadata"]["name"]
+        status = None if self._kubelets else status_patch(node, lost_node_status(node, now))
+        if status is not None or (self._kubelets and lost_node_metadata(node, to_time(now)) is not None):
+            self._context.events.warning(node, UNRESPONSIVE, f"Node {name} stopped renewing its lease")
+        await self._patch(NODE, node, status, subresource="status")
+        node = self._nodes.get(name) or node
+        await self._patch(NODE, node, lost_node_metadata(node, to_time(now)))
 
     async def _mark_instances(
         self, node: str, status_of: Callable[[Object, datetime], Object | None], now: datetime
@@ -97,13 +104,9 @@ class NodeLifecycleController:
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         changed = new or old
-        if changed is not None and _is_node_or_its_lease(key_of(changed)):
+        if changed is not None and key_of(changed).namespace in ("", self._lease_namespace):
             self._queue.add(key_of(changed).name)
 
     def _revoked_changed(self, _old: Object | None, new: Object | None) -> None:
         for name in (new or {}).get("data") or {}:
             self._queue.add(name)
-
-
-def _is_node_or_its_lease(key: ObjectKey) -> bool:
-    return key.namespace in ("", LEASE_NAMESPACE)

@@ -1,4 +1,4 @@
-"""Whom an agent on a host of its own trusts: the bundles that the API tells of, as files."""
+"""Whom an agent trusts that looks after that itself: the bundles that the API tells of, as files."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,26 +7,24 @@ from datetime import datetime
 from certs.bootstrap import Pki
 from certs.held import Held
 from certs.objects import NAMESPACE, Statement, bundled_in
-from certs.purposes import AGENT, AGENT_SERVER, AGENTS, SERVER, STREAMS, Purpose
+from certs.purposes import Purpose
 from certs.trust import Trust
 from client.api import Client
 from client.kinds import CONFIG_MAP
 from kube.objects import Object
 from kube.timestamps import utc_now
-
-FOLLOWED = (SERVER, AGENTS, STREAMS)
-"""Purposes whose bundles an agent needs: to know the server, to see who signs agents, and to know who calls."""
+from nodeagent.enrolment.requesting import Enrolment
 
 
 class Bundles:
     """The files of one agent."""
 
-    def __init__(self, pki: Pki) -> None:
-        self._held = Held(pki=pki, leaves=(AGENT, AGENT_SERVER), purposes=FOLLOWED)
+    def __init__(self, pki: Pki, enrolment: Enrolment) -> None:
+        self._held = Held(pki=pki, leaves=tuple(enrolment.wanted), purposes=enrolment.purposes)
 
     async def fetch(self, client: Client) -> None:
         """Write the bundles as they are now. Raises ApiError and OSError."""
-        found = {each: await client.get(CONFIG_MAP, each.authority, NAMESPACE) for each in FOLLOWED}
+        found = {each: await client.get(CONFIG_MAP, each.authority, NAMESPACE) for each in self._held.purposes}
         await asyncio.to_thread(self.write, found)
 
     def write(self, found: Mapping[Purpose, Object | None]) -> bool:

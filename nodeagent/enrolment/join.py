@@ -24,7 +24,7 @@ from kube import bootstraptokens
 from nodeagent.enrolment.bundles import Bundles
 from nodeagent.enrolment.discovery import Address, pinned_authority
 from nodeagent.enrolment.errors import JoinError
-from nodeagent.enrolment.requesting import client_of, obtain, serving
+from nodeagent.enrolment.requesting import Enrolment, client_of, obtain, serving
 
 COMPONENT = "virtplane-join"
 Tell = Callable[[str], None]
@@ -55,7 +55,7 @@ async def join(options: Options, tell: Tell) -> bool:
         await _become_known(options, tell)
     pki = Pki(options.pki)
     async with in_plain_words(), Client.from_kubeconfig(options.kubeconfig, COMPONENT) as client:
-        await Bundles(pki).fetch(client)
+        await Bundles(pki, Enrolment.joined(options.node_name)).fetch(client)
         if new or not pki.pair(AGENT_SERVER.file).exists():
             tell("asking for a certificate to serve with")
             await obtain(client, options.pki, serving(options.node_name), tell)

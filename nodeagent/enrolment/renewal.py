@@ -9,7 +9,7 @@ from certs.bootstrap import Pki
 from certs.objects import NAMESPACE, STATEMENT_ANNOTATION, Statement, bundled_in
 from certs.overlap import renewal, seconds_until
 from certs.pair import Pair
-from certs.purposes import AGENT, AGENT_SERVER, Leaf
+from certs.purposes import Leaf
 from certs.trust import Kept, signed_by
 from client.api import Client
 from client.informer import Informer
@@ -18,8 +18,8 @@ from client.workqueue import WorkQueue
 from kube.certificates import Lifetime, Strategy
 from kube.configuration import governing
 from kube.timestamps import utc_now
-from nodeagent.enrolment.bundles import FOLLOWED, Bundles
-from nodeagent.enrolment.requesting import Wanted, client_of, obtain, serving
+from nodeagent.enrolment.bundles import Bundles
+from nodeagent.enrolment.requesting import Enrolment, Wanted, obtain
 
 SAY_AGAIN = timedelta(minutes=1)
 OBTAIN_SECONDS = 10
@@ -32,19 +32,20 @@ log = structlog.get_logger(__name__)
 class Renewal:
     """Keeps the files of one agent."""
 
-    def __init__(self, client: Client, pki: Pki, node: str, kubevirts: Informer) -> None:
+    def __init__(self, client: Client, pki: Pki, node: str, enrolment: Enrolment, kubevirts: Informer) -> None:
         """``kubevirts`` is run by somebody else."""
         self._client = client
         self._pki = pki
         self._node = node
         self._kubevirts = kubevirts
-        self._bundles = Bundles(pki)
+        self._enrolment = enrolment
+        self._bundles = Bundles(pki, enrolment)
         self._said: Statement | None = None
         self._informers = {
             purpose: Informer(
                 client, CONFIG_MAP, namespace=NAMESPACE, field_selector=f"metadata.name={purpose.authority}"
             )
-            for purpose in FOLLOWED
+            for purpose in enrolment.purposes
         }
         self._queue: WorkQueue[str] = WorkQueue("renewal", self.reconcile, workers=1)
         for informer in (kubevirts, *self._informers.values()):
@@ -66,10 +67,10 @@ class Renewal:
         await asyncio.to_thread(self._bundles.write, found)
         # Before anything is asked for: a new authority signs only once it is known that it is trusted here.
         await self._say()
-        for leaf, wanted in ((AGENT, client_of(self._node)), (AGENT_SERVER, serving(self._node))):
+        for leaf, wanted in self._enrolment.wanted.items():
             await self._renew(leaf, wanted)
         await self._say()
-        due = await asyncio.to_thread(lambda: min(self._due(each) for each in (AGENT, AGENT_SERVER)))
+        due = await asyncio.to_thread(lambda: min(map(self._due, self._enrolment.wanted)))
         return min(SAY_AGAIN.total_seconds(), seconds_until(due, utc_now()))
 
     async def _renew(self, leaf: Leaf, wanted: Wanted) -> None:

@@ -1,15 +1,16 @@
 """Asking for a certificate, as somebody who may, and waiting for it. The key is made here and never leaves the host."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs.pair import Pair
-from certs.purposes import AGENT, AGENT_SERVER
+from certs.purposes import AGENT, AGENT_SERVER, AGENTS, SERVER, STREAMS, Leaf, Purpose
 from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, USER_PREFIX, make_request
 from certs.signing import ensure_signing_key, load_signing_key
 from client.api import Client
@@ -17,6 +18,7 @@ from client.errors import ApiError
 from client.kinds import CERTIFICATE_SIGNING_REQUEST
 from kube.conditions import get_condition
 from kube.encoding import decode
+from kube.nodes import AGENT_ACCOUNT
 from kube.objects import Object
 from nodeagent.enrolment.errors import JoinError
 
@@ -40,9 +42,29 @@ def client_of(node: str, *, user: str = "") -> Wanted:
     return Wanted(signer=CLIENT_SIGNER, node=node, user=user or f"{USER_PREFIX}{node}", file=AGENT.file)
 
 
-def serving(node: str) -> Wanted:
-    """Return the certificate by which the server knows what it reaches at ``node``."""
-    return Wanted(signer=SERVING_SIGNER, node=node, user=f"{USER_PREFIX}{node}", file=AGENT_SERVER.file)
+def serving(node: str, *, user: str = "") -> Wanted:
+    """Return the certificate by which the server knows what it reaches at ``node``; its agent asks, or ``user``."""
+    return Wanted(signer=SERVING_SIGNER, node=node, user=user or f"{USER_PREFIX}{node}", file=AGENT_SERVER.file)
+
+
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """What the agent of a node looks after itself."""
+
+    purposes: tuple[Purpose, ...]
+    """Whose bundles it needs."""
+    wanted: Mapping[Leaf, Wanted]
+    """The certificates that it shows, and how it asks for them."""
+
+    @classmethod
+    def joined(cls, node: str) -> Self:
+        """Return it for a host that has joined: it knows the server, sees who signs agents, and knows who calls."""
+        return cls((SERVER, AGENTS, STREAMS), {AGENT: client_of(node), AGENT_SERVER: serving(node)})
+
+    @classmethod
+    def in_pod(cls, node: str) -> Self:
+        """Return it for a pod, which calls the API by the token of its ServiceAccount: it knows who calls."""
+        return cls((STREAMS,), {AGENT_SERVER: serving(node, user=AGENT_ACCOUNT)})
 
 
 async def obtain(client: Client, directory: Path, wanted: Wanted, tell: Callable[[str], None]) -> Pair:

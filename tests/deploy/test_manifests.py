@@ -11,9 +11,12 @@ import yaml
 import deploy
 from apiserver.auth import policy
 from apiserver.resources import actions, resources
+from certs.names import service_names
+from certs.objects import NAMESPACE
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
 from virtplane.manifests import OVERLAYS, ManifestError, build, installation
+from virtplane.membercertificates import RIGHTS, SERVICE
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
 
 RBAC = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}
@@ -81,7 +84,12 @@ def test_every_pod_is_restricted_but_the_agents_which_command_libvirt(overlay: s
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_every_setting_of_a_container_is_one_with_a_value_that_it_takes(overlay: str) -> None:
-    given = {"status.podIP": "10.0.0.1", "spec.nodeName": "node-1", "url": "postgresql://user@host/name"}
+    given = {
+        "status.podIP": "10.0.0.1",
+        "status.hostIP": "10.0.0.2",
+        "spec.nodeName": "node-1",
+        "url": "postgresql://user@host/name",
+    }
     for workload in workloads(overlay):
         (container,) = workload["spec"]["template"]["spec"]["containers"]
         environment: dict[str, str] = {}
@@ -134,6 +142,18 @@ def test_a_service_leads_to_the_port_that_the_server_opens_and_the_network_lets_
     environment = {each["name"]: each.get("value") for each in container["env"]}
     assert led["targetPort"] == port["name"]
     assert [each["port"] for each in let_in["ports"]] == [port["containerPort"]] == [int(environment["VIRTPLANE_PORT"])]
+
+
+def test_the_certificate_of_the_server_is_for_its_service() -> None:
+    service = of_kind("Service")[SERVICE]["metadata"]
+    assert f"{service['name']}.{service['namespace']}.svc" in service_names(SERVICE, NAMESPACE)
+
+
+def test_the_server_may_do_in_its_namespace_what_its_certificates_take() -> None:
+    role = of_kind("Role")["virtplane-api"]
+    given = {(verb, each) for rule in role["rules"] for verb in rule["verbs"] for each in rule["resources"]}
+    assert role["metadata"]["namespace"] == NAMESPACE
+    assert given == {(each.verb, each.resource) for each in RIGHTS}
 
 
 def test_each_group_and_version_that_is_served_has_its_api_service_and_no_other() -> None:

@@ -32,6 +32,7 @@ from kube.objects import Object
 from nodeagent.enrolment.errors import JoinError
 from nodeagent.enrolment.join import Options, join
 from nodeagent.enrolment.renewal import Renewal
+from nodeagent.enrolment.requesting import Enrolment
 from tests import signing
 from virtplane import processes
 from virtplane.home import Home
@@ -267,7 +268,10 @@ async def looked_after(host: Options) -> AsyncIterator[Client]:
     async with Client.from_kubeconfig(host.kubeconfig, "tests") as agent:
         await agent.create(NODE, {"metadata": {"name": host.node_name}})
         kubevirts = Informer(agent, KUBEVIRT)
-        work = (kubevirts.run(), Renewal(agent, Pki(host.pki), host.node_name, kubevirts).run())
+        work = (
+            kubevirts.run(),
+            Renewal(agent, Pki(host.pki), host.node_name, Enrolment.joined(host.node_name), kubevirts).run(),
+        )
         tasks = [asyncio.create_task(each) for each in work]
         yield agent
         assert not any(each.done() for each in tasks)

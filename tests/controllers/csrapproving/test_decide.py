@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, make_request
 from controllers.csrapproving.decide import Approve, Known, Leave, decide
 from kube.bootstraptokens import BootstrapToken
+from kube.nodes import AGENT_ACCOUNT, POD_NODE
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -96,3 +97,28 @@ def test_a_revoked_node_is_let_in_by_a_token_made_for_it_since() -> None:
 )
 def test_nobody_else_speaks_for_a_node(asked: dict[str, Any]) -> None:
     assert isinstance(decide(asked, Known(allowed=True), NOW), Leave)
+
+
+def of_pod(node: Any, signer: str = SERVING_SIGNER) -> dict[str, Any]:
+    made = request(signer, AGENT_ACCOUNT, "system:serviceaccounts")
+    made["spec"]["extra"] = {POD_NODE: node}
+    return made
+
+
+def test_a_pod_gets_what_it_serves_with_on_the_node_that_its_token_names() -> None:
+    assert decide(of_pod(["host1"]), Known(), NOW) == Approve("the agent of the node asks itself")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        of_pod(["host2"]),
+        of_pod(["host2", "host1"]),
+        of_pod([]),
+        of_pod(None),
+        of_pod(["host1"], CLIENT_SIGNER),
+        {**of_pod(["host1"]), "spec": {**of_pod(["host1"])["spec"], "username": "system:serviceaccount:default:agent"}},
+    ],
+)
+def test_a_pod_gets_nothing_else(asked: dict[str, Any]) -> None:
+    assert isinstance(decide(asked, Known(), NOW), Leave)
