@@ -20,7 +20,7 @@ from apiserver.auth.nodebinding import is_bound
 from apiserver.http.api import Api
 from apiserver.http.health import Check
 from apiserver.machinery.schema import Catalogue
-from apiserver.preconditions import HalfConfiguredError, needed, require_front_proxy, require_rights
+from apiserver.preconditions import needed, require_front_proxy, require_rights
 from apiserver.registry.clustercache import ClusterCache
 from apiserver.registry.clusterobjects import ClusterObjects
 from apiserver.registry.stored import StoredObjects
@@ -54,7 +54,7 @@ class InCluster:
         self._stored = StoredObjects()
         every = resources(catalogue, self._stored, data_volumes=data_volumes)
         self.served = tuple(each for each in every if is_kubevirt(each.group))
-        self.checks: Mapping[str, Check] = {"cluster": self._objects.check, "front-proxy": self._check_front_proxy}
+        self.checks: Mapping[str, Check] = {"cluster": self._objects.check, "front-proxy": self._trust.check}
         self.client_authorities: tuple[Path, ...] = ()
 
     def trusted(self) -> str:
@@ -97,10 +97,6 @@ class InCluster:
 
     async def prepare(self, api: Api) -> None:
         """Make nothing: what must be there is the cluster's, or its administrator's."""
-
-    async def _check_front_proxy(self) -> None:
-        if self._trust.now.proxy is None:
-            raise HalfConfiguredError("the cluster names no front proxy: nobody can be known")
 
     def _bound_to(self, node: str, asked: RequestInfo) -> bool:
         return is_bound(self._stored, node, asked.resource, asked.namespace, asked.object_name)

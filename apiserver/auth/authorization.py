@@ -1,7 +1,7 @@
 """May they: node restriction for agents, fixed rules for our own controllers, roles and bindings for everyone else.
 
-An agent has what its rules say and no role adds to it; nor does one let the anonymous do more than see health and
-version.
+An agent has what its rules say and no role adds to it; nor does one let the anonymous do more than see health, version
+and what is served.
 """
 
 from typing import Protocol
@@ -9,7 +9,7 @@ from typing import Protocol
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.identities import ANONYMOUS, AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
 from apiserver.auth.noderestriction import NODE_RULES, BoundTo, node_may
-from apiserver.auth.policy import BASIC_RULES
+from apiserver.auth.policy import BASIC_RULES, DISCOVERY_RULES
 from apiserver.auth.roles import Roles
 from apiserver.auth.rules import EVERYTHING, Rule, rule
 from apiserver.machinery import errors
@@ -75,7 +75,7 @@ class Authorizer:
         if allowed_to_all(caller, asked):
             return True
         if is_anonymous(caller):
-            return False
+            return is_discovery(asked) and self._roles.allows(caller, asked)
         if AUTHENTICATED in caller.groups and any(each.allows(asked) for each in BASIC_RULES):
             return True
         if caller.node is not None:
@@ -109,8 +109,13 @@ def allowed_to_all(caller: Caller, asked: RequestInfo) -> bool:
 
 
 def is_anonymous(caller: Caller) -> bool:
-    """Return True for whom nobody knows, and who has no more rights than that by any role."""
+    """Return True for whom nobody knows, and to whom a role can give nothing but discovery."""
     return caller.name == ANONYMOUS.name or not ANONYMOUS.groups.isdisjoint(caller.groups)
+
+
+def is_discovery(asked: RequestInfo) -> bool:
+    """Return True when the request is for what is served, and for nothing that is in it."""
+    return not asked.is_resource and any(each.allows(asked) for each in DISCOVERY_RULES)
 
 
 async def require(authorization: Authorization, caller: Caller, asked: RequestInfo) -> None:

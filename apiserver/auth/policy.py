@@ -207,10 +207,12 @@ CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("instancetype.kubevirt.io:view", AUTHENTICATED),
 )
 
-BASIC_RULES = tuple(
-    Rule.of(rule)
-    for role in CLUSTER_ROLES
-    if role["metadata"]["name"] in ("system:discovery", "system:basic-user")
-    for rule in role["rules"]
-)
+
+def _rules_of(name: str) -> tuple[Rule, ...]:
+    return tuple(Rule.of(rule) for role in CLUSTER_ROLES if role["metadata"]["name"] == name for rule in role["rules"])
+
+
+DISCOVERY_RULES = _rules_of("system:discovery")
+"""All that a role can let the anonymous do."""
+BASIC_RULES = (*DISCOVERY_RULES, *_rules_of("system:basic-user"))
 """What everybody may who is known, agents and controllers too, whatever becomes of the roles that say so."""

@@ -18,7 +18,7 @@ from certs.pair import Pair
 from certs.purposes import AGENTS, CLIENTS, CONTROLLERS, EXPORTS, MIGRATION, SERVER, STREAMS
 from certs.signing import load_signing_key
 from tests.conformance.api import CONFIG_MAP, Api, Kind, connected
-from tests.conformance.users import enrol
+from tests.conformance.users import CLUSTER_BINDING, RBAC, enrol
 from tests.forgeries import (
     ACTIONS,
     IMPERSONATED,
@@ -211,6 +211,23 @@ async def test_she_may_what_she_may(world: World) -> None:
 @pytest.mark.parametrize("path", ["/", "/apis", "/api/v1", "/openapi/v3", "/metrics", "/openid/v1/jwks", "/nothing"])
 async def test_nobody_learns_what_there_is(world: World, path: str) -> None:
     await world.refuses(Attempt(401, path))
+
+
+async def test_a_role_lets_the_anonymous_discover_and_do_nothing_else(world: World) -> None:
+    everything = {"apiGroup": RBAC, "kind": "Group", "name": "system:unauthenticated"}
+    async with connected(world.server) as session:
+        api = Api(session)
+        for role in ("system:discovery", "cluster-admin"):
+            body = CLUSTER_BINDING.manifest(f"anonymous-{role.replace(':', '-')}")
+            body |= {"roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role}, "subjects": [everything]}
+            assert (await api.call("POST", CLUSTER_BINDING.path, body)).code == 201
+        for path in ("/apis", "/apis/kubevirt.io/v1", "/openapi/v3"):
+            assert (await send(world.server.port, world.server.pki.authority, None, Attempt(200, path)))[0] == 200
+        for method, path in (("GET", "/api/v1/namespaces"), ("GET", "/metrics"), ("POST", "/apis"), ("GET", "/")):
+            await world.refuses(Attempt(401, path, method=method))
+        for role in ("system-discovery", "cluster-admin"):
+            assert (await api.call("DELETE", f"{CLUSTER_BINDING.path}/anonymous-{role}")).code == 200
+        await world.refuses(Attempt(401, "/apis"))
 
 
 async def test_what_is_there_and_what_is_not_look_alike_to_who_may_not_see(world: World) -> None:

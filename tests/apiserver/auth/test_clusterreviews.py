@@ -188,9 +188,22 @@ async def test_nobody_is_asked_about_administrators_and_health_and_the_anonymous
     assert await asks.allowed(Caller("root", frozenset({"system:masters"})), parse("DELETE", MACHINES, {}))
     for path in ("/healthz", "/livez", "/readyz", "/version"):
         assert await asks.allowed(ANONYMOUS, parse("GET", path, {}))
-    for path in ("/apis", MACHINES, "/metrics"):
+    for path in (MACHINES, "/metrics", "/"):
         assert not await asks.allowed(ANONYMOUS, parse("GET", path, {}))
     assert not cluster.asked
+
+
+@pytest.mark.parametrize("says", [True, False])
+async def test_the_cluster_may_let_the_anonymous_discover_and_is_asked_once_for_all_paths(
+    client: Client, cluster: Cluster, says: bool
+) -> None:
+    cluster.status, asks = {"allowed": says}, rights(client)
+    for path in ("/apis", "/apis/kubevirt.io/v1", "/openapi/v3", "/apis/anything"):
+        assert await asks.allowed(ANONYMOUS, parse("GET", path, {})) is says
+        assert not await asks.allowed(ANONYMOUS, parse("POST", path, {}))
+    (spec,) = cluster.asked
+    assert spec["user"] == "system:anonymous"
+    assert spec["nonResourceAttributes"] == {"path": "/apis", "verb": "get"}
 
 
 def agent(*nodes: str) -> Caller:
