@@ -1,7 +1,7 @@
 """A server that is part of a Kubernetes cluster: it serves KubeVirt's kinds, and asks the cluster for all the rest.
 
-The cluster says who callers are and what they may, has the namespaces, and looks after what was deleted. Quotas of the
-cluster are not enforced here: what they say is used is for kube-controller-manager alone to write.
+The cluster says who callers are and what they may, has the namespaces and what is allowed in them, and looks after what
+was deleted.
 """
 
 import asyncio

@@ -78,6 +78,17 @@ def recorded(quota: Object) -> Amounts:
     return dict(_readable(quota.get("status", {}).get("used", {})))
 
 
+def counted_beside(quota: Object, objects: Mapping[str, Iterable[Object]], configuration: Configuration) -> Object:
+    """Return a quota that others count, with what ``objects`` use in its status, too: all there are of their kinds.
+
+    The others know what pods use of a node. They may have counted how many of ``objects`` there are, some time ago.
+    """
+    known, own = recorded(quota), counted(quota, objects, configuration)
+    counts = {COUNT_PREFIX + kind for kind in objects}
+    used = {name: more if name in counts else known.get(name, Decimal(0)) + more for name, more in own.items()}
+    return {**quota, "status": {**quota.get("status", {}), "used": written(used)}}
+
+
 def exceeded(quota: Object, used: Amounts, more: Amounts) -> list[str]:
     """Return the names of which ``more`` on top of ``used`` would be too much, or where it is not known, in order."""
     hard = dict(_readable(quota.get("spec", {}).get("hard", {})))

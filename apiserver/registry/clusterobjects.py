@@ -23,6 +23,7 @@ from client.kinds import (
     NODE,
     PERSISTENT_VOLUME_CLAIM,
     PRIORITY_CLASS,
+    RESOURCE_QUOTA,
     Kind,
 )
 from client.store import key_of
@@ -63,6 +64,8 @@ READ: Mapping[Kind, Reading] = {
     NAMESPACE: Reading(metadata_only=True),
     # What guests get by default, and may ask for.
     LIMIT_RANGE: Reading(),
+    # How much all guests of a namespace may use together.
+    RESOURCE_QUOTA: Reading(),
     # A guest names one that exists.
     PRIORITY_CLASS: Reading(metadata_only=True),
     # Instance types are inferred from their labels.

@@ -12,7 +12,7 @@ write, and stays when the write fails.
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NoReturn
+from decimal import Decimal
 
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Object, Resource
@@ -37,12 +37,14 @@ Commit = Callable[[Sequence[Along]], Awaitable[Record]]
 """Writes an object, and what goes along with it."""
 
 
-class _InDoubtError(StorageError):
+class InDoubtError(StorageError):
     """What a quota has recorded does not allow a write, or is not all that must be known."""
 
-    def __init__(self, key: Key) -> None:
+    def __init__(self, key: Key, refusal: errors.StatusError) -> None:
+        """``refusal`` is the answer (403) where nothing more can be known."""
         super().__init__(f"{key} may be exceeded")
         self.key = key
+        self.refusal = refusal
 
 
 async def commit_within(store: Store, resource: Resource, new: Object, old: Object | None, commit: Commit) -> Record:
@@ -58,7 +60,7 @@ async def commit_within(store: Store, resource: Resource, new: Object, old: Obje
     for _ in range(ATTEMPTS):
         try:
             return await commit([every])
-        except _InDoubtError as doubt:
+        except InDoubtError as doubt:
             await _count(store, doubt.key, use, write=True)
     raise _refused(resource, new, "the quotas of its namespace are being used too much; please try again")
 
@@ -85,14 +87,14 @@ class _Use:
         return quotas.growth(quota, self.resource.storage_name, self.new, self.old, self.configuration)
 
     def charge(self, record: Record) -> bytes | None:
-        """Return a quota with the use charged (``storage.contract.Amend``). Raises _InDoubtError."""
+        """Return a quota with the use charged (``storage.contract.Amend``). Raises InDoubtError."""
         quota = hub_object(record)
         more = self.of(quota)
         if not more:
             return None
         used = quotas.recorded(quota)
-        if quotas.exceeded(quota, used, more):
-            raise _InDoubtError(record.key)
+        if over := quotas.exceeded(quota, used, more):
+            raise InDoubtError(record.key, _exceeded(self, quota, {name: more[name] for name in over}, used))
         return _with_status(quota, {**used, **{name: used[name] + amount for name, amount in more.items()}})
 
 
@@ -125,7 +127,7 @@ async def _count(store: Store, key: Key, use: _Use, *, write: bool) -> None:
         with suppress(ConflictError, NotFoundError):  # then it is counted again, or it does not matter any more
             await store.replace(key, _with_status(quota, used), expected=record.revision)
     if over:
-        _refuse(use.resource, use.new, quota, {name: more[name] for name in over}, used)
+        raise _exceeded(use, quota, {name: more[name] for name in over}, used)
 
 
 def _with_status(quota: Object, used: Amounts) -> bytes:
@@ -133,14 +135,14 @@ def _with_status(quota: Object, used: Amounts) -> bytes:
     return stored_body({**quota, "status": status})
 
 
-def _refuse(resource: Resource, new: Object, quota: Object, more: Amounts, used: Amounts) -> NoReturn:
+def _exceeded(use: _Use, quota: Object, more: Amounts, used: Amounts) -> errors.StatusError:
     told = {
         "requested": quotas.written(more),
-        "used": quotas.written({name: used[name] for name in more}),
+        "used": quotas.written({name: used.get(name, Decimal(0)) for name in more}),
         "limited": {name: quota["spec"]["hard"][name] for name in more},
     }
     amounts = (f"{what}: {','.join(f'{name}={each[name]}' for name in sorted(each))}" for what, each in told.items())
-    raise _refused(resource, new, f"exceeded quota: {quota['metadata']['name']}, {', '.join(amounts)}")
+    return _refused(use.resource, use.new, f"exceeded quota: {quota['metadata']['name']}, {', '.join(amounts)}")
 
 
 def _refused(resource: Resource, new: Object, why: str) -> errors.StatusError:

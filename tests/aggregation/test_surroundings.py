@@ -1,6 +1,7 @@
 """What the cluster keeps for all counts for machines, too: namespaces, limits, priorities and claims."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges", "default")
 CLAIM = Kind("PersistentVolumeClaim", "", "v1", "persistentvolumeclaims", "default")
 INSTANCE = Kind("VirtualMachineInstance", "kubevirt.io", "v1", "virtualmachineinstances", "default")
+QUOTA = Kind("ResourceQuota", "", "v1", "resourcequotas", "default")
 CONFIG_MAP = Kind("ConfigMap", "", "v1", "configmaps", "default")
 SIZE = "VirtualMachineInstancetype"
 
@@ -82,6 +84,29 @@ async def test_limits_of_a_namespace_hold_for_guests(world: World) -> None:
     await eventually(refuses)
     assert "maximum memory usage per Container is 32Mi" in refused[-1].body["message"]
     await world.admin.delete(LIMIT_RANGE, "small")
+
+
+async def test_a_quota_counts_guests_beside_what_the_cluster_counts(world: World) -> None:
+    await world.admin.create(NAMESPACE, "limited")
+    quota, instances = replace(QUOTA, namespace="limited"), replace(INSTANCE, namespace="limited")
+    hard = {"memory": "256Mi", "count/virtualmachines.kubevirt.io": "1"}
+    assert (await make(world, quota, quota.manifest("both") | {"spec": {"hard": hard}})).code == 201
+    # What pods use, as the cluster's own controller says.
+    status = {"status": {"hard": hard, "used": {"memory": "64Mi", "count/virtualmachines.kubevirt.io": "0"}}}
+    patch = "application/merge-patch+json"
+    assert (await world.admin.call("PATCH", f"{quota.path}/both/status", status, content_type=patch)).code == 200
+
+    async def is_known() -> bool:
+        return (await make(world, machines("limited"), machine("one", "limited"))).code == 403
+
+    await make(world, machines("limited"), machine("first", "limited"))
+    await eventually(is_known)
+    answers = await asyncio.gather(*(make(world, instances, instance(f"guest-{n}")) for n in range(6)))
+    refused = [each.body["message"] for each in answers if each.code == 403]
+    assert [each.code for each in answers].count(201) == 3
+    told = "exceeded quota: both, requested: memory=64Mi, used: memory=256Mi, limited: memory=256Mi"
+    assert len(refused) == 3
+    assert all(told in each for each in refused)
 
 
 async def test_a_guest_names_a_priority_that_the_cluster_knows(world: World) -> None:
