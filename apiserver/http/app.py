@@ -58,7 +58,8 @@ class Dispatcher:
         self._version = version
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request."""
+        """Answer one request, of a caller who may make it."""
+        await require(request.app[API].authorization, request[CALLER], request[INFO])
         if request[INFO].is_resource:
             return await verbs.serve(request)
         if request.method not in ("GET", "HEAD"):
@@ -128,8 +129,8 @@ def _failure(error: StatusError) -> web.Response:
 
 
 @web.middleware
-async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Find out who asks for what, and whether they may."""
+async def _identity(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Find out who asks for what."""
     api = request.app[API]
     info = parse(request.method, request.path, request.query)
     transport = request.transport
@@ -137,8 +138,7 @@ async def _access(request: web.Request, handler: Handler) -> web.StreamResponse:
     connection = transport.get_extra_info("ssl_object") if transport else None
     sender = await api.authenticator.caller(connection, request.headers)
     request[SENDER] = request[CALLER] = sender
-    caller = request[CALLER] = await impersonated(sender, request.headers.items(), api.authorization)
-    await require(api.authorization, caller, info)
+    request[CALLER] = await impersonated(sender, request.headers.items(), api.authorization)
     with _until_revoked(request, sender):
         return await handler(request)
 
@@ -235,7 +235,7 @@ def make_app(
     in_flight = InFlight(limit)
     metrics = Metrics(api, lambda: in_flight.total, collectors)
     auditing = [auditor(audit)] if audit is not None else []
-    middlewares = [_log_requests, measuring(metrics), _finish, *auditing, _errors, _access, _bounded]
+    middlewares = [_log_requests, measuring(metrics), _finish, *auditing, _errors, _identity, _bounded]
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[API] = api
     app[IN_FLIGHT] = in_flight

@@ -11,7 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 
+from apiserver.auth.attributes import RequestInfo
+from apiserver.auth.authorization import Authorizer
 from apiserver.http import app as application
+from apiserver.machinery.resource import Caller
 from apiserver.storage.cache import WatchCache
 from tests.server import Server, running_server
 
@@ -49,6 +52,27 @@ async def test_a_caller_beyond_its_share_is_told_to_come_again(tmp_path: Path, m
             assert refused.headers["Retry-After"] == "1"
         async with agent.get("/api/v1/nodes") as other, admin.get("/readyz") as health:
             assert (other.status, health.status) == (200, 200)
+        held.set()
+        async with await first as answer:
+            assert answer.status == 200
+
+
+async def test_who_waits_for_leave_counts_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    held, waiting = asyncio.Event(), asyncio.Event()
+    real = Authorizer.allowed
+
+    async def slow(self: Authorizer, caller: Caller, asked: RequestInfo) -> bool:
+        if asked.resource == "configmaps":
+            waiting.set()
+            await held.wait()
+        return await real(self, caller, asked)
+
+    monkeypatch.setattr(Authorizer, "allowed", slow)
+    async with running_server(tmp_path, limit=2) as server, client(server) as admin:
+        first = asyncio.create_task(admin.get("/api/v1/configmaps"))
+        await waiting.wait()
+        async with admin.get(NAMESPACES) as refused:
+            assert refused.status == 429
         held.set()
         async with await first as answer:
             assert answer.status == 200
