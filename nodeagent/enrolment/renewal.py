@@ -41,6 +41,8 @@ class Renewal:
         self._enrolment = enrolment
         self._bundles = Bundles(pki, enrolment)
         self._said: Statement | None = None
+        self._durations: dict[Leaf, timedelta] = {}
+        """For how long certificates were to live when the present ones were asked for, or when this began."""
         self._informers = {
             purpose: Informer(
                 client, CONFIG_MAP, namespace=NAMESPACE, field_selector=f"metadata.name={purpose.authority}"
@@ -58,6 +60,7 @@ class Renewal:
                 group.create_task(informer.run(), name=f"informer-{purpose.authority}")
             for informer in (self._kubevirts, *self._informers.values()):
                 await informer.synced.wait()
+            self._durations = dict.fromkeys(self._enrolment.wanted, self._lifetime().duration)
             self._queue.add(_ALL)
             await self._queue.run()
 
@@ -65,7 +68,7 @@ class Renewal:
         """Follow the bundles, say so, and renew what is due. Returns the seconds until something is."""
         found = {purpose: each.get(purpose.authority, NAMESPACE) for purpose, each in self._informers.items()}
         await asyncio.to_thread(self._bundles.write, found)
-        # Before anything is asked for: a new authority signs only once it is known that it is trusted here.
+        # At once: what servers show here is signed by a new authority only when that is known to be trusted.
         await self._say()
         for leaf, wanted in self._enrolment.wanted.items():
             await self._renew(leaf, wanted)
@@ -78,12 +81,15 @@ class Renewal:
         if (why := await asyncio.to_thread(self._why_renew, leaf)) is None:
             return
         log.info("asking for a new certificate", file=leaf.file, why=why)
+        duration = self._lifetime().duration
         try:
             async with asyncio.timeout(OBTAIN_SECONDS):
                 await obtain(self._client, self._pki.directory, wanted, lambda told: log.warning("waiting", why=told))
         except TimeoutError:
             log.info("no certificate yet, will look again", file=wanted.file)
             self._queue.add(_ALL)
+        else:
+            self._durations[leaf] = duration
 
     def _why_renew(self, leaf: Leaf) -> str | None:
         certificate = Pair.load(self._pki.directory, leaf.file).certificate
@@ -91,7 +97,7 @@ class Renewal:
         # The present authority comes first.
         if signers and not signed_by(certificate, signers[0]):
             return "its authority was replaced"
-        if certificate.not_valid_after_utc - utc_now() > self._lifetime().duration:
+        if self._durations[leaf] != self._lifetime().duration:
             return "its duration was changed"
         return "it is time to renew it" if utc_now() >= self._due(leaf) else None
 

@@ -17,7 +17,7 @@ from cryptography import x509
 from certs.authority import issue_server, life_of, make_authority, served_names
 from certs.bootstrap import Pki, read_bundle
 from certs.kubeconfig import write_kubeconfig
-from certs.objects import CONSUMERS, NAMESPACE
+from certs.objects import CONSUMERS, NAMESPACE, STATEMENT_ANNOTATION
 from certs.pair import Pair
 from certs.pinning import pin_of
 from certs.purposes import AGENT, AGENT_SERVER, Leaf
@@ -35,7 +35,10 @@ from nodeagent.enrolment.renewal import Renewal
 from nodeagent.enrolment.requesting import Enrolment
 from tests import signing
 from virtplane import processes
+from virtplane.enrolment import EnrolmentError
+from virtplane.enrolment import join as join_command
 from virtplane.home import Home
+from virtplane.prepare import PrepareError, make_credentials
 from virtplane.revocation import revoke
 from virtplane.roles import run_controllers, run_server
 from virtplane.settings import Settings
@@ -157,8 +160,11 @@ async def test_a_host_joins_by_the_command_that_the_token_comes_with(
     command = printed.split()
     assert command[:3] == ["virtplane", "agent", "join"]
     assert "this host is the node host1" in await virtplane(*command[1:], "--home", str(tmp_path))
-    assert "nothing to do" in await virtplane(*command[1:], "--home", str(tmp_path))
     pki = Pki(tmp_path / "pki")
+    again = replace(
+        installation.host(tmp_path, "host1"), pki=pki.directory, kubeconfig=pki.directory / "agent.kubeconfig"
+    )
+    assert await joined(again) is False
     client, serving = (Pair.load(pki.directory, each.file).certificate for each in (AGENT, AGENT_SERVER))
     assert client.subject.rfc4514_string() == "CN=system:node:host1,O=system:nodes"
     assert served_names(serving) == ["host1"]
@@ -167,6 +173,14 @@ async def test_a_host_joins_by_the_command_that_the_token_comes_with(
         await agent.create(NODE, {"metadata": {"name": "host1"}})
         with pytest.raises(ApiError, match="host1 may only use the name of its node"):
             await agent.create(NODE, {"metadata": {"name": "host2"}})
+    settings = replace(installation.settings, home=str(tmp_path))
+    with pytest.raises(PrepareError, match="has joined a server elsewhere as host1"):
+        make_credentials(settings, Home.of(settings))
+
+
+def test_no_host_joins_where_a_server_is(installation: Installation) -> None:
+    with pytest.raises(EnrolmentError, match="holds a server of its own"):
+        join_command(installation.settings, server=installation.url, token=TOKEN, pins=())
 
 
 async def test_a_host_says_in_plain_words_why_it_cannot_join(installation: Installation, tmp_path: Path) -> None:
@@ -273,6 +287,7 @@ async def looked_after(host: Options) -> AsyncIterator[Client]:
             Renewal(agent, Pki(host.pki), host.node_name, Enrolment.joined(host.node_name), kubevirts).run(),
         )
         tasks = [asyncio.create_task(each) for each in work]
+        await until(agent, NODE, host.node_name, said)
         yield agent
         assert not any(each.done() for each in tasks)
         for each in tasks:
@@ -283,6 +298,11 @@ async def looked_after(host: Options) -> AsyncIterator[Client]:
 def shown(host: Options, leaf: Leaf) -> x509.Certificate:
     """Return a certificate of a host."""
     return Pair.load(host.pki, leaf.file).certificate
+
+
+def said(node: Object) -> bool:
+    """Return True once the agent of a node has told what it holds."""
+    return STATEMENT_ANNOTATION in node["metadata"].get("annotations", {})
 
 
 async def replaced(host: Options, leaf: Leaf, before: x509.Certificate) -> x509.Certificate:
@@ -318,7 +338,7 @@ async def test_a_host_renews_its_certificates_by_itself(
     await allow(admin)
     await joined(host)
     certificates = {leaf: shown(host, leaf) for leaf in (AGENT, AGENT_SERVER)}
-    async with looked_after(host) as agent, lifetime(installation, admin, timedelta(seconds=3)):
+    async with looked_after(host) as agent, lifetime(installation, admin, timedelta(seconds=8)):
         for _ in range(2):  # the first has a shorter life, the second follows as that ends
             certificates = {leaf: await replaced(host, leaf, before) for leaf, before in certificates.items()}
             await agent.get(NODE, host.node_name)
@@ -326,15 +346,16 @@ async def test_a_host_renews_its_certificates_by_itself(
 
 @contextlib.asynccontextmanager
 async def lifetime(installation: Installation, admin: Client, duration: timedelta) -> AsyncIterator[None]:
-    """Let certificates live for so long, until that of the administrator is as it was."""
+    """Let certificates live for so long, and be renewed as early as can be; in the end all is as it was."""
     (kubevirt,) = (await admin.list(KUBEVIRT))["items"]
     name, namespace = kubevirt["metadata"]["name"], kubevirt["metadata"]["namespace"]
 
-    async def live(text: str | None) -> None:
-        strategy = {"selfSigned": {"server": {"duration": text}}}
+    async def live(how: dict[str, str] | None) -> None:
+        strategy = {"selfSigned": {"server": how}}
         await admin.patch(KUBEVIRT, name, namespace, {"spec": {"certificateRotateStrategy": strategy}})
 
-    await live(f"{duration.total_seconds():g}s")
+    text = f"{duration.total_seconds():g}s"
+    await live({"duration": text, "renewBefore": text})
     yield
     await live(None)
     async with asyncio.timeout(SECONDS):
