@@ -7,6 +7,7 @@ import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Self
 
@@ -159,7 +160,7 @@ def statements(config_map: Object | None) -> dict[str, Statement]:
     found: dict[str, Statement] = {}
     for consumer, said in ((config_map or {}).get("data") or {}).items():
         try:
-            found[consumer] = Statement.parse(said)
+            found[consumer] = _parsed(said)
         except ValueError:
             continue  # it will say it again, as it compares what is there with what it has to say
     return found
@@ -213,6 +214,10 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text} has no time zone")
     return moment
+
+
+# The same is read for each authority, and whenever anything else has changed.
+_parsed = lru_cache(256)(Statement.parse)
 
 
 def _of(secret: str, purpose: Purpose) -> bool:

@@ -55,7 +55,8 @@ class Wait:
     """What is waited for; empty when all is as it should be."""
 
 
-Step = MakeAuthority | WriteBundle | IssueLeaf | Wait
+Write = MakeAuthority | WriteBundle | IssueLeaf
+Step = Write | Wait
 
 
 def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:

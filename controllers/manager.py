@@ -108,7 +108,7 @@ async def _work(client: Client, options: Options, began: asyncio.Event) -> None:
             context, lease_namespace=options.agent_lease_namespace, kubelets=not options.core_controllers
         ),
         KubeVirtController(context),
-        CertificatesController(context),
+        CertificatesController(context, in_kubernetes=not options.core_controllers),
         ApprovingController(context, joining=options.core_controllers),
         SigningController(context),
     ]

@@ -11,6 +11,7 @@ import dataclasses
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -107,15 +108,17 @@ def _resource(schemas: Catalogue, kind: Kind) -> Resource:
 
 
 @contextlib.asynccontextmanager
-async def running_cluster(directory: Path, schemas: Catalogue, *, machines: bool = True) -> AsyncIterator[Server]:
-    """Run a cluster that has its first namespaces."""
+async def running_cluster(
+    directory: Path, schemas: Catalogue, *, machines: bool = True, **how: Any
+) -> AsyncIterator[Server]:
+    """Run a cluster that has its first namespaces; ``how`` are options of its server."""
 
     def around(options: Options, _stop: asyncio.Event) -> contextlib.nullcontext[Cluster]:
         return contextlib.nullcontext(Cluster(schemas, options.around, machines=machines))
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apiserver_server, "_surroundings", around)
-        async with running_server(directory) as server:
+        async with running_server(directory, **how) as server:
             async with Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client:
                 for name in NAMESPACES:
                     await client.create(NAMESPACE, {"metadata": {"name": name}})

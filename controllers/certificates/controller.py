@@ -4,17 +4,21 @@ Authorities are independent of each other, and each is taken one step at a time.
 """
 
 import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
 from certs.authority import Life, make_authority
 from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of, statements, statements_of, trust_in
-from certs.overlap import IssueLeaf, MakeAuthority, Step, Wait, WriteBundle, next_step, seconds_until
-from certs.purposes import BY_SECRET, PURPOSES, Purpose
+from certs.overlap import IssueLeaf, MakeAuthority, Wait, Write, WriteBundle, next_step, seconds_until
+from certs.purposes import BY_SECRET, PURPOSES, SERVER, Purpose
 from certs.trust import Kept, Trust
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
 from client.workqueue import WorkQueue
+from controllers.certificates.aggregation import Aggregation
+from controllers.certificates.progress import Progress
 from controllers.context import Context
 from kube.certificates import Strategy
 from kube.configuration import governing
@@ -22,6 +26,7 @@ from kube.objects import Object
 
 log = structlog.get_logger(__name__)
 
+FORGET_AFTER = timedelta(hours=1)
 _BY_AUTHORITY = {purpose.authority: purpose for purpose in PURPOSES}
 _BY_NAME = _BY_AUTHORITY | {name: leaf.purpose for name, leaf in BY_SECRET.items()}
 
@@ -29,54 +34,82 @@ _BY_NAME = _BY_AUTHORITY | {name: leaf.purpose for name, leaf in BY_SECRET.items
 class CertificatesController:
     """Watches the Secrets and ConfigMaps of the installation's namespace, and the KubeVirt objects."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, *, in_kubernetes: bool) -> None:
+        """``in_kubernetes`` says that the server cannot begin, nor kube-apiserver trust it, before this one worked."""
         self._context = context
-        self._kubevirts = context.informers[KUBEVIRT]
+        self._kubevirts, self._nodes = context.informers[KUBEVIRT], context.informers[NODE]
         # Its own, as it sees only the installation's namespace.
         self._secrets = Informer(context.client, SECRET, namespace=NAMESPACE)
         self._config_maps = Informer(context.client, CONFIG_MAP, namespace=NAMESPACE)
-        self._nodes = context.informers[NODE]
         self._queue: WorkQueue[Purpose] = WorkQueue("certificates", self.reconcile, workers=len(PURPOSES))
-        self._kubevirts.add_handler(lambda _old, _new: self._add(*PURPOSES))
+        self._progress = Progress(context)
+        self._aggregation: Aggregation | None = None
+        if in_kubernetes:
+            self._aggregation = Aggregation(context.client, lambda: self._add(SERVER), context.now)
+        self._kubevirts.add_handler(self._configured)
         self._nodes.add_handler(self._node_changed)
         for informer in (self._secrets, self._config_maps):
             informer.add_handler(self._changed)
 
     async def run(self) -> None:
         """Reconcile until cancelled, once all objects are known."""
+        own = [self._secrets, self._config_maps, *filter(None, [self._aggregation])]
+        # In Kubernetes, KubeVirt objects are known only when the server that serves them has its certificate.
+        awaited = [self._nodes, *own] if self._aggregation else [self._nodes, self._kubevirts, *own]
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._secrets.run(), name="informer-certificates-secrets")
-            group.create_task(self._config_maps.run(), name="informer-certificates-configmaps")
-            for informer in (self._kubevirts, self._nodes, self._secrets, self._config_maps):
+            for informer in own:
+                group.create_task(informer.run(), name="informer-certificates")
+            group.create_task(self._progress.run(), name="certificates-progress")
+            for informer in awaited:
                 await informer.synced.wait()
             self._add(*PURPOSES)
             await self._queue.run()
 
     async def reconcile(self, purpose: Purpose) -> float | None:
         """Do one step; the change that it makes brings the next."""
-        kubevirt = governing(self._kubevirts.all())
-        strategy, now = Strategy.of(kubevirt), self._context.now()
-        config_maps = self._config_maps.by_name()
-        said, agents = statements(config_maps.get(CONSUMERS)), statements_of(self._nodes.all())
-        trust = trust_in(purpose, self._secrets.by_name(), config_maps, said, agents)
-        if not any(each.is_heard(now) for each in trust.reports.values()):
+        kubevirt, now = governing(self._kubevirts.all()), self._context.now()
+        trust = self._trust(purpose)
+        if self._aggregation is None and not any(each.is_heard(now) for each in trust.reports.values()):
             return None  # who made the first ones has not stored them yet
-        step = next_step(trust, strategy, now)
+        aggregation = self._aggregation if purpose is SERVER else None
+        if aggregation is not None:
+            trust = replace(trust, agents={**trust.agents, **aggregation.report()})
+        strategy = Strategy.of(kubevirt)
+        step = next_step(trust if self._kubevirts.has_synced else _as_stored(trust), strategy, now)
+        self._progress.note(purpose.authority, step.why)
+        if isinstance(step, Wait):
+            await self._forget(now)
+            seconds = seconds_until(step.until, now)
+            return seconds if aggregation is None else await aggregation.follow(trust.bundle, seconds)
+        await self._take(step, purpose, trust, strategy)
+        self._tell(kubevirt, purpose, step)
+        return None
+
+    async def _take(self, step: Write, purpose: Purpose, trust: Trust, strategy: Strategy) -> None:
+        now = self._context.now()
         match step:
-            case Wait():
-                return seconds_until(step.until, now)
             case MakeAuthority():
                 life = Life(now, strategy.authority.duration)
                 made = make_authority(purpose.common_name(now.timestamp()), life)
-                secret = secret_of(purpose.authority, Kept(made, life.duration, former=step.former, urgent=step.urgent))
-                await self._store(SECRET, self._secrets, secret)
+                kept = Kept(made, life.duration, former=step.former, urgent=step.urgent)
+                await self._store(SECRET, self._secrets, secret_of(purpose.authority, kept))
             case WriteBundle():
                 await self._store(CONFIG_MAP, self._config_maps, bundle_of(purpose, step.authorities))
             case IssueLeaf():
                 secret = _issued(trust, step, Life(now, strategy.server.duration))
                 await self._store(SECRET, self._secrets, secret)
-        self._tell(kubevirt, purpose, step)
-        return None
+
+    async def _forget(self, now: datetime) -> None:
+        """Remove what consumers said that are gone: each pod has a name of its own."""
+        said = statements(self._config_maps.get(CONSUMERS, NAMESPACE))
+        if gone := [name for name, each in said.items() if now - each.at > FORGET_AFTER]:
+            patch: Object = {"data": dict.fromkeys(gone)}
+            self._config_maps.observe(await self._context.client.patch(CONFIG_MAP, CONSUMERS, NAMESPACE, patch))
+
+    def _trust(self, purpose: Purpose) -> Trust:
+        secrets, config_maps = self._secrets.by_name(), self._config_maps.by_name()
+        said, agents = statements(config_maps.get(CONSUMERS)), statements_of(self._nodes.all())
+        return trust_in(purpose, secrets, config_maps, said, agents)
 
     def _changed(self, old: Object | None, new: Object | None) -> None:
         name = (new or old or {})["metadata"]["name"]
@@ -84,6 +117,10 @@ class CertificatesController:
 
     def _node_changed(self, old: Object | None, new: Object | None) -> None:
         if statements_of([old] if old else []) != statements_of([new] if new else []):
+            self._add(*PURPOSES)
+
+    def _configured(self, old: Object | None, new: Object | None) -> None:
+        if (old or {}).get("spec") != (new or {}).get("spec"):
             self._add(*PURPOSES)
 
     def _add(self, *purposes: Purpose) -> None:
@@ -99,7 +136,7 @@ class CertificatesController:
         else:
             await informer.put(obj)
 
-    def _tell(self, kubevirt: Object | None, purpose: Purpose, step: Step) -> None:
+    def _tell(self, kubevirt: Object | None, purpose: Purpose, step: Write) -> None:
         match step:
             case MakeAuthority():
                 reason, told = "AuthorityRotated", f"{purpose.authority}: made a new authority: {step.why}"
@@ -107,11 +144,15 @@ class CertificatesController:
                 reason, told = "AuthorityBundleChanged", f"{purpose.authority}: {step.why}"
             case IssueLeaf():
                 reason, told = "CertificateIssued", f"{step.name}: issued a new certificate: {step.why}"
-            case Wait():
-                return
         log.info("certificates changed", reason=reason, told=told)
         if kubevirt is not None:
             self._context.events.normal(kubevirt, reason, told)
+
+
+def _as_stored(trust: Trust) -> Trust:
+    """Leave durations as they are, while nobody knows which are wanted."""
+    leaves = {name: replace(kept, duration=None) for name, kept in trust.leaves.items()}
+    return replace(trust, authority=trust.authority and replace(trust.authority, duration=None), leaves=leaves)
 
 
 def _issued(trust: Trust, step: IssueLeaf, life: Life) -> Object:

@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certs.objects import NAMESPACE
 from certs.purposes import SERVER
 from certs.requests import SERVING_SIGNER, make_request
+from client import kinds
 from client.api import Client
 from client.kinds import (
+    API_SERVICE,
     INSTANCETYPE_KINDS,
     KUBEVIRT,
     NODE,
@@ -23,11 +25,11 @@ from client.kinds import (
 )
 from controllers.manager import Options, run
 from kube.instances import MACHINE_FINALIZER
-from kube.nodes import AGENT_ACCOUNT
+from kube.nodes import AGENT_ACCOUNT, LEASE_NAMESPACE
 from tests.conformance.api import SECONDS, Api, Kind, connected
 from tests.deploy.accounts import account, asked, given, used
 from tests.deploy.trust import SECRETS, trust_streams
-from tests.server import running_server
+from tests.kubernetes import catalogue, running_cluster
 
 TAMPERED = "eA=="
 CONTROLLERS = "virtplane-controllers"
@@ -53,6 +55,7 @@ def kind(name: str, group: str, version: str, namespace: str = "default") -> Kin
 
 MACHINES = kind("VirtualMachine", "kubevirt.io", "v1")
 INSTANCES = kind("VirtualMachineInstance", "kubevirt.io", "v1")
+API_SERVICES = Kind("APIService", "apiregistration.k8s.io", "v1", "apiservices")
 CSRS = Kind("CertificateSigningRequest", "certificates.k8s.io", "v1", "certificatesigningrequests")
 REVISIONS = kind("ControllerRevision", "apps", "v1")
 
@@ -67,6 +70,8 @@ def machine(name: str, **spec: Any) -> dict[str, Any]:
 
 async def furnish(client: Client) -> None:
     """Make what there is for controllers to do."""
+    service = {"service": {"name": "virtplane-api", "namespace": NAMESPACE}}
+    await client.create(API_SERVICE, {"metadata": {"name": "v1.kubevirt.io"}, "spec": service})
     status = {
         "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "10"},
         "conditions": [{"type": "Ready", "status": "True"}],
@@ -97,6 +102,7 @@ async def work(client: Client, api: Api, agent: Client) -> None:
     await api.until(INSTANCES, lambda found: "vm" in found and found["vm"].get("status", {}).get("nodeName"))
     await api.until(REVISIONS, len)
     await certify(api, client)
+    await api.until(API_SERVICES, lambda found: "caBundle" in found["v1.kubevirt.io"]["spec"])
     await client.patch(SECRET, SERVER.authority, NAMESPACE, {"data": {"tls.crt": TAMPERED}})
     await api.until(SECRETS, lambda found: found[SERVER.authority]["data"]["tls.crt"] != TAMPERED)
     await client.patch(VIRTUAL_MACHINE, "vm", "default", {"spec": {"runStrategy": "Halted"}})
@@ -115,12 +121,14 @@ async def work(client: Client, api: Api, agent: Client) -> None:
 async def test_the_controllers_have_the_rights_that_they_use_and_no_others(tmp_path: Path) -> None:
     log = tmp_path / "audit.log"
     async with (
-        running_server(tmp_path, audit_log=log) as server,
+        running_cluster(tmp_path, catalogue(tmp_path / "schemas"), audit_log=log) as server,
         Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client,
         Client.from_kubeconfig(server.kubeconfig("agent"), "tests") as agent,
         connected(server) as session,
     ):
         api, stop = Api(session), asyncio.Event()
+        for name in (NAMESPACE, LEASE_NAMESPACE):
+            await client.create(kinds.NAMESPACE, {"metadata": {"name": name}})
         kubeconfig = await account(server, client, api, CONTROLLERS)
         options = Options(kubeconfig=kubeconfig, leader_elect=True, namespace=NAMESPACE, core_controllers=False)
         working = asyncio.create_task(run(options, stop))

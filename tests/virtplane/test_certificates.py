@@ -139,7 +139,7 @@ async def test_another_duration_takes_effect_at_once(home: Home) -> None:
         assert 100 <= (made.not_valid_after_utc - made.not_valid_before_utc).total_seconds() / 3600 < 101
 
 
-async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no_watch(home: Home) -> None:
+async def test_all_authorities_several_times_in_a_row_fail_no_request_and_drop_no_watch(home: Home) -> None:
     requests, over = 0, asyncio.Event()
 
     async def calling() -> None:
@@ -162,7 +162,7 @@ async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no
         watches = [asyncio.create_task(watching(client, version)) for _ in range(5)]
         caller = asyncio.create_task(calling())
         async with asyncio.timeout(60):
-            for _ in range(20):
+            for _ in range(4):
                 old = await authorities(client)
                 await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
                 await settled(client, home, old)
@@ -172,7 +172,7 @@ async def test_twenty_times_all_authorities_in_a_row_fail_no_request_and_drop_no
         for each in watches:
             each.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
-    assert requests > 20
+    assert requests > 4
 
 
 async def test_the_administrators_kubeconfig_goes_along(home: Home) -> None:
