@@ -307,6 +307,22 @@ async def test_a_server_that_stops_says_so(private_libvirt: "LibvirtHost", tmp_p
         assert await farewell == (1001, "the server is stopping; please connect again")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"addresses": [{"type": "InternalIP", "address": "no where"}]},
+        {"daemonEndpoints": {"kubeletEndpoint": {"Port": 99999}}},
+    ],
+    ids=",".join,
+)
+async def test_an_agent_that_can_be_nowhere_is_nobodys_fault_but_its_own(site: Site, said: Object) -> None:
+    name = "lost-" + next(iter(said)).lower()
+    await site.node(name, site.port)
+    await site.client.patch(NODE, name, None, {"status": said}, subresource="status")
+    await site.instance(name, node=name)
+    assert (await refusal(site, name))[0] == 503
+
+
 async def test_an_agent_that_is_another_than_its_node_is_not_believed(site: Site) -> None:
     await site.node("three", site.port)
     await site.instance("misled", node="three")
