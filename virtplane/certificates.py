@@ -7,7 +7,7 @@ Secrets.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -32,10 +32,11 @@ from certs.purposes import LEAVES, PURPOSES, Purpose
 from certs.trust import Kept, Trust
 from client.api import Client
 from client.informer import Informer
-from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET
+from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
 from client.workqueue import WorkQueue
 from kube.certificates import Strategy
 from kube.configuration import governing
+from kube.objects import Object
 from virtplane.home import Home
 from virtplane.prepare import write_kubeconfigs
 from virtplane.settings import Settings
@@ -58,6 +59,18 @@ class Consumer:
     node: str = ""
     """The node it is on, where certificates name that."""
 
+    @property
+    def secrets(self) -> frozenset[str] | None:
+        """The names of the Secrets that it needs; None for all, where it keeps the authorities, too."""
+        return None if self.held.with_authorities else frozenset(leaf.secret for leaf in self.held.leaves)
+
+    @property
+    def config_maps(self) -> frozenset[str] | None:
+        """The names of the ConfigMaps that it needs; None for all."""
+        return (
+            None if self.held.with_authorities else frozenset((CONSUMERS, *(p.authority for p in self.held.purposes)))
+        )
+
 
 class CertificateFiles:
     """Keeps the files of one consumer."""
@@ -68,18 +81,18 @@ class CertificateFiles:
         self._consumer = consumer
         self._held = consumer.held
         self._changed = changed
-        self._secrets = Informer(client, SECRET, namespace=NAMESPACE)
-        self._config_maps = Informer(client, CONFIG_MAP, namespace=NAMESPACE)
+        self._secrets = _informers(client, SECRET, consumer.secrets)
+        self._config_maps = _informers(client, CONFIG_MAP, consumer.config_maps)
         self._queue: WorkQueue[str] = WorkQueue("certificate-files", self.reconcile, workers=1)
-        for informer in (self._secrets, self._config_maps):
+        for informer in (*self._secrets, *self._config_maps):
             informer.add_handler(lambda _old, _new: self._queue.add(_ALL))
 
     async def run(self) -> None:
         """Keep the files in step until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for informer in (self._secrets, self._config_maps):
+            for informer in (*self._secrets, *self._config_maps):
                 group.create_task(informer.run(), name="informer-certificate-files")
-            for informer in (self._secrets, self._config_maps):
+            for informer in (*self._secrets, *self._config_maps):
                 await informer.synced.wait()
             if self._held.with_authorities:
                 await self._adopt()
@@ -102,7 +115,7 @@ class CertificateFiles:
         return any(changed)
 
     def _trusts(self, own: Statement) -> Mapping[Purpose, Trust]:
-        secrets, config_maps = self._secrets.by_name(), self._config_maps.by_name()
+        secrets, config_maps = _by_name(self._secrets), _by_name(self._config_maps)
         said = {self._consumer.name: own}
         return {purpose: trust_in(purpose, secrets, config_maps, said) for purpose in self._held.purposes}
 
@@ -110,14 +123,16 @@ class CertificateFiles:
         return self._held.statement(self._consumer.needed(), self._consumer.node, now)
 
     async def _say(self, own: Statement) -> None:
-        config_map = self._config_maps.get(CONSUMERS, NAMESPACE)
+        config_map = _by_name(self._config_maps).get(CONSUMERS)
         if config_map is None:
             await self._client.create(CONFIG_MAP, consumers_of(self._consumer.name, own))
             return
         before = statements(config_map).get(self._consumer.name)
         if before is None or before.is_due_again(own, SAY_AGAIN):
             patch = {"data": {self._consumer.name: own.json()}}
-            self._config_maps.observe(await self._client.patch(CONFIG_MAP, CONSUMERS, NAMESPACE, patch))
+            written = await self._client.patch(CONFIG_MAP, CONSUMERS, NAMESPACE, patch)
+            for informer in self._config_maps:
+                informer.observe(written)
 
     async def _adopt(self) -> None:
         """Make Secrets of the files where there is no authority yet, or one that expired while nothing ran.
@@ -126,7 +141,7 @@ class CertificateFiles:
         after that was deleted: to make another is the controller's.
         """
         now = datetime.now(UTC)
-        said = statements(self._config_maps.get(CONSUMERS, NAMESPACE)).values()
+        said = statements(_by_name(self._config_maps).get(CONSUMERS)).values()
         strategy = Strategy.of(governing((await self._client.list(KUBEVIRT))["items"]))
         for purpose, trust in self._trusts(await asyncio.to_thread(self._statement, now)).items():
             if trust.authority is None:
@@ -137,15 +152,25 @@ class CertificateFiles:
                 await self._adopt_one(purpose, strategy)
 
     async def _adopt_one(self, purpose: Purpose, strategy: Strategy) -> None:
-        directory = self._held.pki.directory
+        directory, (secrets,), (config_maps,) = self._held.pki.directory, self._secrets, self._config_maps
         authority = await asyncio.to_thread(Pair.load, directory, purpose.file)
-        await self._secrets.put(secret_of(purpose.authority, Kept(authority, strategy.authority.duration)))
+        await secrets.put(secret_of(purpose.authority, Kept(authority, strategy.authority.duration)))
         for leaf in self._held.leaves:
             if leaf.purpose is purpose:
                 pair = await asyncio.to_thread(Pair.load, directory, leaf.file)
                 kept = Kept(pair, strategy.server.duration, authority.certificate)
-                await self._secrets.put(secret_of(leaf.secret, kept))
-        await self._config_maps.put(bundle_of(purpose, [authority.certificate]))
+                await secrets.put(secret_of(leaf.secret, kept))
+        await config_maps.put(bundle_of(purpose, [authority.certificate]))
+
+
+def _informers(client: Client, kind: Kind, names: frozenset[str] | None) -> list[Informer]:
+    """Return what follows all objects of a kind, or each of ``names`` by itself, for who may see no others."""
+    selectors = [None] if names is None else [f"metadata.name={name}" for name in sorted(names)]
+    return [Informer(client, kind, namespace=NAMESPACE, field_selector=each) for each in selectors]
+
+
+def _by_name(informers: Iterable[Informer]) -> dict[str, Object]:
+    return {name: obj for each in informers for name, obj in each.by_name().items()}
 
 
 def standalone(settings: Settings) -> Consumer:

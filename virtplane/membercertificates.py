@@ -10,7 +10,7 @@ from apiserver.preconditions import needed, require_rights
 from certs.bootstrap import Pki
 from certs.held import Held
 from certs.names import service_names
-from certs.objects import NAMESPACE
+from certs.objects import CONSUMERS, NAMESPACE
 from certs.purposes import AGENT_CLIENT, API, SERVER, STREAMS
 from client.api import Client
 from client.rights import Right
@@ -23,10 +23,15 @@ from virtplane.settings import Settings
 SERVICE = "virtplane-api"
 """Where kube-apiserver reaches the server."""
 LEAVES, PURPOSES = (API, AGENT_CLIENT), (SERVER, STREAMS)
-RIGHTS = tuple(
-    Right(verb, "", plural, NAMESPACE)
-    for plural, verbs in (("secrets", "get list watch"), ("configmaps", "get list watch create patch"))
-    for verb in verbs.split()
+RIGHTS = (
+    *(Right(verb, "", "secrets", NAMESPACE, leaf.secret) for leaf in LEAVES for verb in ("list", "watch")),
+    *(
+        Right(verb, "", "configmaps", NAMESPACE, name)
+        for name in (*(each.authority for each in PURPOSES), CONSUMERS)
+        for verb in ("list", "watch")
+    ),
+    Right("create", "", "configmaps", NAMESPACE),
+    Right("patch", "", "configmaps", NAMESPACE, CONSUMERS),
 )
 """What the server may do in the namespace of the installation, for its certificates."""
 TELL_SECONDS = 10.0

@@ -153,5 +153,5 @@ async def test_it_can_be_stopped_while_it_waits(settings: Settings) -> None:
 async def test_a_right_for_certificates_that_is_missing_is_named(settings: Settings, masters: Api) -> None:
     binding = f"/apis/rbac.authorization.k8s.io/v1/namespaces/{NAMESPACE}/rolebindings/virtplane-api"
     await masters.call("DELETE", binding)
-    with pytest.raises(ServerError, match="not allow this server to get secrets in namespace virtplane, list secrets"):
+    with pytest.raises(ServerError, match="not allow this server to list secrets kubevirt-virt-api-certs in namespace"):
         await serve(settings, asyncio.Event(), asyncio.Event())

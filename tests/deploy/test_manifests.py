@@ -151,9 +151,15 @@ def test_the_certificate_of_the_server_is_for_its_service() -> None:
 
 def test_the_server_may_do_in_its_namespace_what_its_certificates_take() -> None:
     role = of_kind("Role")["virtplane-api"]
-    given = {(verb, each) for rule in role["rules"] for verb in rule["verbs"] for each in rule["resources"]}
+    given = {
+        (verb, each, name)
+        for rule in role["rules"]
+        for verb in rule["verbs"]
+        for each in rule["resources"]
+        for name in rule.get("resourceNames", [""])
+    }
     assert role["metadata"]["namespace"] == NAMESPACE
-    assert given == {(each.verb, each.resource) for each in RIGHTS}
+    assert given == {(each.verb, each.resource, each.name) for each in RIGHTS}
 
 
 def test_each_group_and_version_that_is_served_has_its_api_service_and_no_other() -> None:
