@@ -1,6 +1,7 @@
 """The processes of an installation, each by its role: the server, the controllers, the agent."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Awaitable, Callable, Mapping
@@ -86,6 +87,7 @@ ROLES: Mapping[str, Role] = {"server": run_server, "controllers": run_controller
 
 def run_role(name: str, settings: Settings) -> int:
     """Be the process of this role until a signal ends it; return the exit code."""
+    gc.disable()
     logs.configure(name, level=settings.log_level, style=settings.log_format)
     home = Home.of(settings)
     try:
@@ -117,11 +119,21 @@ async def _until_signalled(role: Role, settings: Settings) -> None:
 
 async def _tell(ready: asyncio.Event, stop: asyncio.Event) -> None:
     await ready.wait()
+    _begin_collecting()
     try:
         readiness.announce(os.environ)
     except BrokenPipeError:
         log.warning("the supervisor is gone")
         stop.set()
+
+
+def _begin_collecting() -> None:
+    """Collect garbage from now on, but never look at what is there already, for it lives as long as the process.
+
+    To look through all of it stops everything for a third of a second, again and again.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 def _kubeconfig(settings: Settings, role: str) -> Path | None:
