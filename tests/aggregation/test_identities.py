@@ -178,9 +178,12 @@ async def test_the_front_proxy_names(target: Target, code: int, path: str, heade
 
 
 @pytest.mark.parametrize("forge", TOKENS.values(), ids=TOKENS)
-async def test_a_token(target: Target, forge: Callable[[Good], str]) -> None:
+async def test_a_token(target: Target, capsys: pytest.CaptureFixture[str], forge: Callable[[Good], str]) -> None:
     token = forge(target.good)
     await target.refuses(Attempt(401, headers=[("Authorization", f"Bearer {token}")]), secrets=(token,))
+    logged = capsys.readouterr().out
+    assert "a token is refused" in logged
+    assert token not in logged
 
 
 @pytest.mark.parametrize(("code", "headers"), IMPERSONATED.values(), ids=IMPERSONATED)

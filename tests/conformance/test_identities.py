@@ -177,9 +177,12 @@ async def test_a_good_token_gives_no_weight_to_headers(world: World) -> None:
 
 
 @pytest.mark.parametrize("forge", TOKENS.values(), ids=TOKENS)
-async def test_a_token(world: World, forge: Callable[[Good], str]) -> None:
+async def test_a_token(world: World, capsys: pytest.CaptureFixture[str], forge: Callable[[Good], str]) -> None:
     token = forge(world.good)
     await world.refuses(Attempt(401, headers=[("Authorization", f"Bearer {token}")]), secrets=(token,))
+    logged = capsys.readouterr().out
+    assert "a token is refused" in logged
+    assert token not in logged
 
 
 @pytest.mark.parametrize("query", ["access_token", "token", "bearer"])
