@@ -15,11 +15,18 @@ from kube.bootstraptokens import SECRET_TYPE, read_token
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.timestamps import to_time, utc_now
 from virtplane.administrator import administrator
+from virtplane.errors import VirtplaneError
 from virtplane.settings import Settings, node_name
+
+
+class RevocationError(VirtplaneError):
+    """Nobody can be shut out so; the message says what to do."""
 
 
 def revoke(settings: Settings, *, node: str) -> int:
     """Make all worthless that the agent of ``node`` was given until now, and say what next. Raises VirtplaneError."""
+    if settings.in_kubernetes:
+        raise RevocationError("in Kubernetes an agent is a pod: `kubectl cordon` its node, and delete the pod")
     name = node_name("NODE", node)
     asyncio.run(_revoke(settings, name))
     print(f"the agent of {name} is shut out, and gets no more machines")

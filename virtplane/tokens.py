@@ -6,6 +6,9 @@ import secrets
 import shlex
 import string
 from datetime import timedelta
+from urllib.parse import urlsplit
+
+import yaml
 
 from certs.authority import served_names
 from certs.bootstrap import Pki, read_bundle
@@ -49,7 +52,7 @@ def create(settings: Settings, *, node: str, ttl: str) -> int:
     lives = _lifetime(ttl)
     token = f"{_random(_ID_LENGTH)}.{_random(_SECRET_LENGTH)}"
     secret = token_secret(token, node=node_name("--node", node) if node else "", lives=lives)
-    url, pins = _server_url(settings), _pins(settings)
+    url, pins = _server(settings)
     asyncio.run(_create(settings, secret))
     named = f" --node-name {node}" if node else ""
     hashes = " ".join(f"--ca-cert-hash {pin}" for pin in pins)
@@ -124,22 +127,33 @@ async def _delete(settings: Settings, token_id: str) -> None:
         await client.delete(SECRET, secret_name(token_id), NAMESPACE)
 
 
-def _server_url(settings: Settings) -> str:
+def _server(settings: Settings) -> tuple[str, list[str]]:
+    """Return where the server of this installation is, and the pins of its authorities. Raises TokenCommandError."""
+    if settings.in_kubernetes:
+        raise TokenCommandError("in Kubernetes agents are pods, and no host joins by a token")
+    home = Home.of(settings)
+    try:
+        return _server_url(home), [pin_of(each) for each in read_bundle(Pki(home.pki).authority)]
+    except FileNotFoundError as missing:
+        raise TokenCommandError(f"there is no server in {home.directory}: start one with `virtplane up`") from missing
+
+
+def _server_url(home: Home) -> str:
     """Return where other hosts reach the server: at the first address of its certificate that they can reach."""
-    served = Pair.load(Home.of(settings).pki, API.file)
-    for name in served_names(served.certificate):
+    for name in served_names(Pair.load(home.pki, API.file).certificate):
         try:
             address = ipaddress.ip_address(name)
         except ValueError:
             continue
         if not address.is_loopback:
             host = str(address) if address.version == 4 else f"[{address}]"
-            return f"https://{host}:{settings.port}"
+            return f"https://{host}:{_port(home)}"
     raise TokenCommandError(
         "the server listens for this host alone: start it with an address that others reach, such as "
         "`virtplane up --address 0.0.0.0`"
     )
 
 
-def _pins(settings: Settings) -> list[str]:
-    return [pin_of(each) for each in read_bundle(Pki(Home.of(settings).pki).authority)]
+def _port(home: Home) -> int:
+    (cluster,) = yaml.safe_load(home.kubeconfig.read_bytes())["clusters"]
+    return urlsplit(cluster["cluster"]["server"]).port or 443

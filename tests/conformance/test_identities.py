@@ -14,9 +14,12 @@ import pytest_asyncio
 
 from apiserver.auth.webtokens import Signer
 from certs.authority import Life, issue_client, issue_server, make_authority
+from certs.objects import NAMESPACE
 from certs.pair import Pair
 from certs.purposes import AGENTS, CLIENTS, CONTROLLERS, EXPORTS, MIGRATION, SERVER, STREAMS
 from certs.signing import load_signing_key
+from kube.revocation import CONFIG_MAP as REVOKED_NODES
+from kube.timestamps import to_time
 from tests.conformance.api import CONFIG_MAP, Api, Kind, connected
 from tests.conformance.users import CLUSTER_BINDING, RBAC, enrol
 from tests.forgeries import (
@@ -39,6 +42,8 @@ from tests.server import Server, running_server
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 ACCOUNT = Kind("ServiceAccount", "", "v1", "serviceaccounts", "default")
+REVOKED = Kind("ConfigMap", "", "v1", "configmaps", NAMESPACE)
+NOW = datetime.now(UTC)
 ADMIN_HEADERS: Headers = [("X-Remote-User", "kubernetes-admin"), ("X-Remote-Group", MASTERS)]
 
 
@@ -64,13 +69,16 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
         api = Api(session)
         await api.create(CONFIG_MAP, "mine")
         await api.create(ACCOUNT, "builder")
+        await api.create(REVOKED, REVOKED_NODES)
+        await api.patch(
+            REVOKED, REVOKED_NODES, {"data": {"revoked": to_time(NOW + timedelta(hours=1)), "shut-out": "long ago"}}
+        )
         await give_a_little(api, "eve")
         enrol(server, "eve", "developers")
         answer = await api.call("POST", f"{ACCOUNT.path}/builder/token", {"spec": {}})
         yield World(server, Good(answer.body["status"]["token"], Signer(load_signing_key(server.pki.tokens))))
 
 
-NOW = datetime.now(UTC)
 YESTERDAY, TOMORROW = (Life(NOW + timedelta(days=days), timedelta(hours=1)) for days in (-1, 1))
 Authority = Callable[[str], Pair]
 """Returns an authority of the server's by the name of its file."""
@@ -114,6 +122,18 @@ CERTIFICATES: dict[str, tuple[int, Callable[[Authority], Pair]]] = {
     "of controllers that are an administrator": (
         401,
         lambda ours: issue_client(ours(CONTROLLERS.file), "admin", [MASTERS]),
+    ),
+    "of a node that is revoked": (
+        401,
+        lambda ours: issue_client(ours(AGENTS.file), "system:node:revoked", ["system:nodes"]),
+    ),
+    "of a node that is revoked, signed as a user's": (
+        401,
+        lambda ours: issue_client(ours(CLIENTS.file), "system:node:revoked", ["system:nodes"]),
+    ),
+    "of a node that is revoked since nobody knows when": (
+        401,
+        lambda ours: issue_client(ours(AGENTS.file), "system:node:shut-out", ["system:nodes"]),
     ),
     "that has the group as its name": (403, lambda ours: issue_client(ours(CLIENTS.file), MASTERS)),
     "that has the group in another case": (403, lambda ours: issue_client(ours(CLIENTS.file), "a", ["System:Masters"])),

@@ -155,7 +155,7 @@ async def test_a_host_joins_by_the_command_that_the_token_comes_with(
 ) -> None:
     printed = await virtplane(
         *("token", "create", "--node", "host1", "--ttl", "10m"),
-        *("--home", installation.settings.home, "--port", str(installation.settings.port)),
+        *("--home", installation.settings.home),
     )
     command = printed.split()
     assert command[:3] == ["virtplane", "agent", "join"]
