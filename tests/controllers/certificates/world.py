@@ -38,9 +38,12 @@ class World:
     client: Client
     informers: Mapping[Kind, Informer]
     events: EventRecorder
+    untrusted: list[str] = field(default_factory=list)
+    """Leaves that were shown at some time without trust in who had signed them."""
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self.informers[CONFIG_MAP].add_handler(lambda _old, new: self._check(new))
         for informer in self.informers.values():
             informer.add_handler(lambda _old, _new: self._changed.set())
 
@@ -50,6 +53,11 @@ class World:
             while not holds():
                 self._changed.clear()
                 await self._changed.wait()
+
+    def _check(self, config_map: Object | None) -> None:
+        if config_map is not None and config_map["metadata"]["name"] == CONSUMERS:
+            shown = statements(config_map)[NODE_NAME].shown
+            self.untrusted += {each.secret for each in LEAVES} - shown.keys()
 
     def secret(self, name: str) -> Object | None:
         return self.informers[SECRET].get(name, NAMESPACE)
@@ -139,5 +147,6 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
         world = World(server, client, informers, events)
         await world.until(lambda: CONSUMERS in informers[CONFIG_MAP].by_name())
         yield world
+        assert not world.untrusted
         for task in tasks:
             task.cancel()
