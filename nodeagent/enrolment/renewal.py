@@ -19,11 +19,14 @@ from kube.certificates import Lifetime, Strategy
 from kube.configuration import governing
 from kube.timestamps import utc_now
 from nodeagent.enrolment.bundles import Bundles
+from nodeagent.enrolment.errors import JoinError
 from nodeagent.enrolment.requesting import Enrolment, Wanted, obtain
 
 SAY_AGAIN = timedelta(minutes=1)
 OBTAIN_SECONDS = 10
 """How long to wait for a certificate before looking at the bundles again; the request stays."""
+REFUSED_SECONDS = 60
+"""How long to wait after somebody, or the signer, said no."""
 _ALL = "all"
 
 log = structlog.get_logger(__name__)
@@ -70,26 +73,26 @@ class Renewal:
         await asyncio.to_thread(self._bundles.write, found)
         # At once: what servers show here is signed by a new authority only when that is known to be trusted.
         await self._say()
-        for leaf, wanted in self._enrolment.wanted.items():
-            await self._renew(leaf, wanted)
+        due = [await self._renew(leaf, wanted) for leaf, wanted in self._enrolment.wanted.items()]
         await self._say()
-        due = await asyncio.to_thread(lambda: min(map(self._due, self._enrolment.wanted)))
-        return min(SAY_AGAIN.total_seconds(), seconds_until(due, utc_now()))
+        return min(SAY_AGAIN.total_seconds(), *due)
 
-    async def _renew(self, leaf: Leaf, wanted: Wanted) -> None:
-        """Get another certificate if one is due."""
-        if (why := await asyncio.to_thread(self._why_renew, leaf)) is None:
-            return
-        log.info("asking for a new certificate", file=leaf.file, why=why)
-        duration = self._lifetime().duration
-        try:
-            async with asyncio.timeout(OBTAIN_SECONDS):
-                await obtain(self._client, self._pki.directory, wanted, lambda told: log.warning("waiting", why=told))
-        except TimeoutError:
-            log.info("no certificate yet, will look again", file=wanted.file)
-            self._queue.add(_ALL)
-        else:
+    async def _renew(self, leaf: Leaf, wanted: Wanted) -> float:
+        """Get another certificate if one is due. Returns the seconds until one is."""
+        if (why := await asyncio.to_thread(self._why_renew, leaf)) is not None:
+            log.info("asking for a new certificate", file=leaf.file, why=why)
+            duration = self._lifetime().duration
+            try:
+                async with asyncio.timeout(OBTAIN_SECONDS):
+                    await obtain(self._client, self._pki.directory, wanted, _tell)
+            except TimeoutError:
+                log.info("no certificate yet, will look again", file=leaf.file)
+                return 0
+            except JoinError as refused:
+                log.warning("no certificate, will ask again", file=leaf.file, why=str(refused))
+                return REFUSED_SECONDS
             self._durations[leaf] = duration
+        return seconds_until(await asyncio.to_thread(self._due, leaf), utc_now())
 
     def _why_renew(self, leaf: Leaf) -> str | None:
         certificate = Pair.load(self._pki.directory, leaf.file).certificate
@@ -114,3 +117,7 @@ class Renewal:
             patch = {"metadata": {"annotations": {STATEMENT_ANNOTATION: now.json()}}}
             await self._client.patch(NODE, self._node, None, patch)
             self._said = now
+
+
+def _tell(what: str) -> None:
+    log.warning("a certificate is waited for", why=what)

@@ -265,15 +265,22 @@ async def test_a_stolen_token_does_not_get_the_name_of_another_node(
     assert not list(tmp_path.glob("thief/*/pki/agent.pem"))
 
 
-async def test_somebody_may_approve_by_hand(installation: Installation, admin: Client, tmp_path: Path) -> None:
+async def test_somebody_decides_by_hand(installation: Installation, admin: Client, tmp_path: Path) -> None:
     await allow(admin)
     await admin.create(NODE, {"metadata": {"name": "host5"}})
-    told: list[str] = []
-    joining = asyncio.create_task(joined(installation.host(tmp_path, "host5"), told))
-    name = (await until_told(told, "kubectl certificate approve")).split("approve ")[1].strip("`")
-    kubectl = ("kubectl", "--kubeconfig", str(installation.home.kubeconfig), "certificate", "approve", name)
-    await asyncio.to_thread(subprocess.run, kubectl, check=True, stdout=subprocess.DEVNULL)
-    assert await joining is True
+    host = installation.host(tmp_path, "host5")
+
+    async def joined_after(decision: str) -> bool:
+        told: list[str] = []
+        joining = asyncio.create_task(joined(host, told))
+        name = (await until_told(told, "kubectl certificate approve")).split("approve ")[1].strip("`")
+        kubectl = ("kubectl", "--kubeconfig", str(installation.home.kubeconfig), "certificate", decision, name)
+        await asyncio.to_thread(subprocess.run, kubectl, check=True, stdout=subprocess.DEVNULL)
+        return await joining
+
+    with pytest.raises(JoinError, match="was denied"):
+        await joined_after("deny")
+    assert await joined_after("approve") is True
 
 
 @contextlib.asynccontextmanager
