@@ -115,6 +115,7 @@ CERTIFICATES: dict[str, tuple[int, Callable[[Authority], Pair]]] = {
         lambda ours: issue_client(ours(AGENTS.file), "system:virtplane-controllers", ["system:virtplane:controllers"]),
     ),
     "of an agent without a node": (401, lambda ours: issue_client(ours(AGENTS.file), "system:node:", ["system:nodes"])),
+    "of another node": (403, lambda ours: issue_client(ours(AGENTS.file), "system:node:two", ["system:nodes"])),
     "of controllers that are an agent": (
         401,
         lambda ours: issue_client(ours(CONTROLLERS.file), "system:node:one", ["system:nodes"]),
@@ -180,6 +181,7 @@ HEADERS: dict[str, tuple[int, str | None, Headers]] = {
     "a cookie": (401, None, [("Cookie", "token=kubernetes-admin")]),
     "basic": (401, None, [("Authorization", "Basic YWRtaW46YWRtaW4=")]),
     "a word": (401, None, [("Authorization", "Bearer secret")]),
+    "a token to join that nobody made": (401, None, [("Authorization", "Bearer abcdef.0123456789abcdef")]),
     "no word": (401, None, [("Authorization", "Bearer")]),
     "bytes that are no text": (401, None, [("Authorization", "Bearer \xff\xfe")]),
     "impersonation by nobody": (401, None, [("Impersonate-User", "kubernetes-admin"), ("Impersonate-Group", MASTERS)]),
