@@ -22,12 +22,17 @@ SECTOR = bytes.fromhex(
 """For a PC with a 16550 at 3f8."""
 
 
+def write_echo_disk(path: Path) -> None:
+    """Write the image of the disk that such a guest boots from."""
+    # The BIOS boots from nothing that is less than a cylinder.
+    path.write_bytes((SECTOR.ljust(510, b"\0") + b"\x55\xaa").ljust(2**20, b"\0"))
+    path.chmod(0o644)
+
+
 def echo_guest(instance: Identity, directory: Path) -> str:
     """Return the XML of such a guest, whose disk and whose sockets are in ``directory``, which QEMU may write to."""
     disk = directory / "echo.img"
-    # The BIOS boots from nothing that is less than a cylinder.
-    disk.write_bytes((SECTOR.ljust(510, b"\0") + b"\x55\xaa").ljust(2**20, b"\0"))
-    disk.chmod(0o644)
+    write_echo_disk(disk)
     devices = (
         element(
             "disk",

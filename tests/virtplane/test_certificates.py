@@ -139,42 +139,6 @@ async def test_another_duration_takes_effect_at_once(home: Home) -> None:
         assert 100 <= (made.not_valid_after_utc - made.not_valid_before_utc).total_seconds() / 3600 < 101
 
 
-async def test_all_authorities_several_times_in_a_row_fail_no_request_and_drop_no_watch(home: Home) -> None:
-    requests, over = 0, asyncio.Event()
-
-    async def calling() -> None:
-        nonlocal requests
-        while not over.is_set():
-            # A new client each time, as every kubectl is one: all of its handshakes are new.
-            async with Client.from_kubeconfig(home.kubeconfig, "tests") as kubectl:
-                await kubectl.list(KUBEVIRT)
-            requests += 1
-
-    async def watching(client: Client, version: str) -> int:
-        seen = 0
-        async for _ in client.watch(SECRET, resource_version=version, namespace=NAMESPACE, timeout_seconds=120):
-            seen += 1
-        return seen
-
-    async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "tests") as client:
-        await authorities(client)
-        version = (await client.list(SECRET, NAMESPACE))["metadata"]["resourceVersion"]
-        watches = [asyncio.create_task(watching(client, version)) for _ in range(5)]
-        caller = asyncio.create_task(calling())
-        async with asyncio.timeout(60):
-            for _ in range(4):
-                old = await authorities(client)
-                await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
-                await settled(client, home, old)
-        assert not any(each.done() for each in (*watches, caller))
-        over.set()
-        await caller
-        for each in watches:
-            each.cancel()
-        await asyncio.gather(*watches, return_exceptions=True)
-    assert requests > 4
-
-
 async def test_the_administrators_kubeconfig_goes_along(home: Home) -> None:
     async with Client.from_kubeconfig(home.kubeconfig_of("loopback"), "tests") as client:
         old = await authorities(client)
