@@ -32,7 +32,14 @@ class Following(ssl.SSLContext):
     def _begin(self, *files: Path) -> None:
         """Make the first context, of ``files``. Raises OSError and ssl.SSLError."""
         self._files = files
-        self._current = (self._state(), self._make())
+        state = self._state()
+        try:
+            self._current = (state, self._make())
+        except ssl.SSLError:
+            # OpenSSL opens a file for the certificate, and again for the key: it may have been replaced in between.
+            if self._state() == state:
+                raise
+            self._begin(*files)
 
     def wrap_bio(self, *how: Any, **more: Any) -> ssl.SSLObject:
         """Begin a connection, with the certificates of this moment."""

@@ -258,14 +258,14 @@ class Client:
 async def _opened(path: Path | None) -> ApiClient:
     try:
         if path is None:
-            api = ApiClient(await asyncio.to_thread(_of_service_account))
+            said = await asyncio.to_thread(_of_service_account)
         else:
-            api = await config.new_client_from_config(config_file=str(path), persist_config=False)
+            said = Configuration()
+            await config.load_kube_config(str(path), client_configuration=said, persist_config=False)
+        return _following(said)
     except (config.ConfigException, OSError) as unusable:
         where = "the ServiceAccount of this pod" if path is None else f"the kubeconfig {path}"
         raise KubeconfigError(f"{where} cannot be used: {unusable}") from unusable
-    _follow_files(api)
-    return api
 
 
 def _of_service_account() -> Configuration:
@@ -275,12 +275,17 @@ def _of_service_account() -> Configuration:
     return made
 
 
-def _follow_files(api: ApiClient) -> None:
-    """Let each request use what the kubeconfig's files hold then: certificates are renewed under way."""
-    said = api.configuration
-    if said.ssl_ca_cert and said.verify_ssl:
-        certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
-        api.rest_client = FollowingRest(said, FollowingContext.of(Path(said.ssl_ca_cert), certificate, key))
+def _following(said: Configuration) -> ApiClient:
+    """Return a client whose requests use what the files hold then: certificates are renewed under way."""
+    if not said.ssl_ca_cert or not said.verify_ssl:
+        return ApiClient(said)
+    certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
+    context = FollowingContext.of(Path(said.ssl_ca_cert), certificate, key)
+    # Ours is the only reading: Kubernetes' own fails while a file is replaced.
+    said.cert_file = said.key_file = None
+    api = ApiClient(said)
+    api.rest_client = FollowingRest(said, context)
+    return api
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

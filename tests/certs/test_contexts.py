@@ -1,7 +1,9 @@
 """What a server serves and whom it admits is what its files say at each handshake, or it says that it cannot be."""
 
+import itertools
 import os
 import ssl
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -100,6 +102,33 @@ async def test_the_next_handshake_shows_a_replaced_certificate_and_an_open_conne
     before.client.write(b"still here")
     assert before.server.read(10) == b"still here"
     await host.context.check()
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_read_again(host: Host) -> None:
+    file, over = host.directory / "server.pem", threading.Event()
+    pairs = [pair.key_pem + pair.certificate_pem for pair in (host.serve(), host.serve())]
+
+    def replace() -> None:
+        for content in itertools.cycle(pairs):
+            if over.is_set():
+                return
+            file.with_suffix(".new").write_bytes(content)
+            file.with_suffix(".new").replace(file)
+
+    replacing = threading.Thread(target=replace)
+    replacing.start()
+    try:
+        for _ in range(100):
+            ServingContext.of(file)
+    finally:
+        over.set()
+        replacing.join()
+
+
+def test_files_that_never_fit_are_refused(host: Host) -> None:
+    (host.directory / "server.pem").write_bytes(host.authority.key_pem + host.clients.certificate_pem)
+    with pytest.raises(ssl.SSLError):
+        ServingContext.of(host.directory / "server.pem")
 
 
 @pytest.mark.parametrize("ruin", [Path.unlink, lambda file: file.write_text("broken")], ids=["removed", "broken"])
