@@ -1,7 +1,6 @@
 """``virtplane agent revoke``: shut out the agent of a node, at once and on every replica."""
 
 import asyncio
-from datetime import timedelta
 
 from certs.authority import subject
 from certs.objects import NAMESPACE, kept_in
@@ -12,6 +11,7 @@ from client.errors import ApiError
 from client.kinds import CONFIG_MAP, SECRET
 from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
 from kube.bootstraptokens import SECRET_TYPE, read_token
+from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.timestamps import to_time, utc_now
 from virtplane.administrator import administrator
@@ -35,26 +35,31 @@ def revoke(settings: Settings, *, node: str) -> int:
 
 
 async def _revoke(settings: Settings, node: str) -> None:
-    moment = utc_now().replace(microsecond=0)
     async with administrator(settings) as client:
-        await _note(client, node, to_time(moment))
+        ours = to_time(utc_now())
+        written = await _note(client, node, ours)
+        # Certificates begin by the server's clock, which may be ahead: what it was until now must be covered.
+        theirs = max(each["time"] for each in written["metadata"]["managedFields"])
+        if theirs > ours:
+            await _note(client, node, theirs)
         for secret in (await client.list(SECRET, TOKENS_NAMESPACE, field_selector=f"type={SECRET_TYPE}"))["items"]:
             token = read_token(secret)
             if token is not None and token.node == node:
                 await _delete(client, secret["metadata"]["name"], TOKENS_NAMESPACE)
         # Certificates and tokens tell whole seconds: what is made in this one counts as made before.
-        await asyncio.sleep((moment + timedelta(seconds=1) - utc_now()).total_seconds())
+        await asyncio.sleep(1)
         await _renew_own(client, node)
 
 
-async def _note(client: Client, node: str, moment: str) -> None:
-    patch = {"data": {node: moment}}
+async def _note(client: Client, node: str, moment: str) -> Object:
+    patch: Object = {"data": {node: moment}}
     try:
-        await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
+        return await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
     except ApiError as error:
         if not error.not_found:
             raise
-        await client.create(CONFIG_MAP, {"metadata": {"name": REVOKED_NODES, "namespace": NAMESPACE}, **patch})
+    metadata = {"name": REVOKED_NODES, "namespace": NAMESPACE}
+    return await client.create(CONFIG_MAP, {"metadata": metadata, **patch})
 
 
 async def _renew_own(client: Client, node: str) -> None:
