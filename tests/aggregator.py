@@ -204,7 +204,7 @@ class Aggregator:
         else:
             context = ssl.create_default_context(cafile=self.cluster_authority)
         review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
-        url = f"https://{self.cluster.hostname}:{self.cluster.port}/apis/authentication.k8s.io/v1/selfsubjectreviews"
+        url = f"https://{ADDRESS}:{self.cluster.port}/apis/authentication.k8s.io/v1/selfsubjectreviews"
         asked = [*headers.items(), *told, ("Content-Type", "application/json")]
         async with self._session.post(url, json=review, headers=asked, ssl=context, timeout=REQUEST) as answered:
             body = await answered.read()
@@ -258,17 +258,18 @@ class Aggregator:
     async def _document(self, backend: Backend, head: Head, headers: Iterable[tuple[str, str]]) -> Any:
         accept = [part for part in head.get("accept").split(",") if "json" in part]
         asked = [("Accept", ",".join(accept) or "application/json"), *headers]
-        url = f"https://{backend.hostname}:{backend.port}{head.path}"
-        async with self._session.get(url, headers=asked, ssl=backend.context, timeout=REQUEST) as answered:
+        url = f"https://{ADDRESS}:{backend.port}{head.path}"
+        known = {"ssl": backend.context, "server_hostname": backend.hostname}
+        async with self._session.get(url, headers=asked, timeout=REQUEST, **known) as answered:
             assert answered.status == 200, (url, await answered.text())
             return orjson.loads(await answered.read())
 
     async def polled(self, path: str, **headers: str) -> tuple[int, dict[str, str], bytes]:
         """What the aggregator is answered that asks the aggregated server for itself."""
-        url = f"https://{self.aggregated.hostname}:{self.aggregated.port}{path}"
+        url = f"https://{ADDRESS}:{self.aggregated.port}{path}"
         asked = {**AS_AGGREGATOR, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        context = self.aggregated.context
-        async with self._session.get(url, headers=asked, ssl=context, timeout=REQUEST, allow_redirects=False) as told:
+        known = {"ssl": self.aggregated.context, "server_hostname": self.aggregated.hostname}
+        async with self._session.get(url, headers=asked, timeout=REQUEST, allow_redirects=False, **known) as told:
             return told.status, {name.lower(): value for name, value in told.headers.items()}, await told.read()
 
 

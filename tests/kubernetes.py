@@ -21,7 +21,7 @@ from apiserver import server as apiserver_server
 from apiserver.http.api import Api
 from apiserver.machinery.resource import Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
-from apiserver.server import Options
+from apiserver.server import Options, Surroundings
 from apiserver.standalone import Own, Standalone
 from apiserver.storage.cache import WatchCache
 from client.api import Client
@@ -88,7 +88,8 @@ class Cluster(Standalone):
         if self._machines:
             return api
         left = {names: each for names, each in api.resources.items() if not is_kubevirt(each.group)}
-        return dataclasses.replace(api, resources=left, actions={})
+        actions = {names: each for names, each in api.actions.items() if not is_kubevirt(each.group)}
+        return dataclasses.replace(api, resources=left, actions=actions)
 
     async def prepare(self, api: Api) -> None:
         """Make nothing: what a cluster begins with is made by others."""
@@ -113,7 +114,11 @@ async def running_cluster(
 ) -> AsyncIterator[Server]:
     """Run a cluster that has its first namespaces; ``how`` are options of its server."""
 
-    def around(options: Options, _stop: asyncio.Event) -> contextlib.nullcontext[Cluster]:
+    usual = apiserver_server._surroundings
+
+    def around(options: Options, stop: asyncio.Event) -> contextlib.AbstractAsyncContextManager[Surroundings]:
+        if not isinstance(options.around, Own):  # a server that is part of this cluster, in the same process
+            return usual(options, stop)
         return contextlib.nullcontext(Cluster(schemas, options.around, machines=machines))
 
     with pytest.MonkeyPatch.context() as patch:

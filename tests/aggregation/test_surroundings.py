@@ -73,17 +73,18 @@ async def test_with_its_namespace_go_the_machines_of_it(world: World) -> None:
 
 
 async def test_limits_of_a_namespace_hold_for_guests(world: World) -> None:
-    limits = [{"type": "Container", "max": {"memory": "32Mi"}}]
-    assert (await make(world, LIMIT_RANGE, LIMIT_RANGE.manifest("small") | {"spec": {"limits": limits}})).code == 201
+    await world.admin.create(NAMESPACE, "small")
+    limits, instances = replace(LIMIT_RANGE, namespace="small"), replace(INSTANCE, namespace="small")
+    spec = {"limits": [{"type": "Container", "max": {"memory": "32Mi"}}]}
+    assert (await make(world, limits, limits.manifest("small") | {"spec": spec})).code == 201
     refused: list[Answer] = []
 
     async def refuses() -> bool:
-        refused.append(await make(world, INSTANCE, instance(f"big-{len(refused)}")))
+        refused.append(await make(world, instances, instance(f"big-{len(refused)}")))
         return refused[-1].code == 403
 
     await eventually(refuses)
     assert "maximum memory usage per Container is 32Mi" in refused[-1].body["message"]
-    await world.admin.delete(LIMIT_RANGE, "small")
 
 
 async def test_a_quota_counts_guests_beside_what_the_cluster_counts(world: World) -> None:
