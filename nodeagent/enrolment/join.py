@@ -86,18 +86,14 @@ async def _is_known(options: Options) -> bool:
 
 
 async def _become_known(options: Options, tell: Tell) -> None:
-    """Get a certificate by the token, and write the kubeconfig. Raises JoinError and OSError."""
+    """Write the kubeconfig, and get a certificate by the token. Raises JoinError and OSError."""
     if not bootstraptokens.FORM.fullmatch(options.token):
         raise JoinError("--token must look like abcdef.0123456789abcdef, as `virtplane token create` prints it")
     pki, token_id = Pki(options.pki), options.token.partition(".")[0]
     authority = await pinned_authority(Address.of(options.server), options.pins)
     options.pki.mkdir(mode=0o700, parents=True, exist_ok=True)
     await asyncio.to_thread(replace_file, pki.authority, pem([authority]), 0o644)
-    wanted = client_of(options.node_name, user=f"{bootstraptokens.USER_PREFIX}{token_id}")
-    tell(f"asking to be the agent of the node {options.node_name}")
-    token = Client.with_token(options.server, pki.authority, options.token, COMPONENT)
-    async with in_plain_words(), token as client:
-        await obtain(client, options.pki, wanted, tell)
+    # Before there is a certificate: with both this is done, however it is interrupted.
     write_kubeconfig(
         options.kubeconfig,
         server=options.server,
@@ -106,6 +102,11 @@ async def _become_known(options: Options, tell: Tell) -> None:
         user="agent",
         embed=False,
     )
+    wanted = client_of(options.node_name, user=f"{bootstraptokens.USER_PREFIX}{token_id}")
+    tell(f"asking to be the agent of the node {options.node_name}")
+    token = Client.with_token(options.server, pki.authority, options.token, COMPONENT)
+    async with in_plain_words(), token as client:
+        await obtain(client, options.pki, wanted, tell)
 
 
 @asynccontextmanager

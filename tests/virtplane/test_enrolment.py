@@ -195,7 +195,7 @@ async def test_a_host_says_in_plain_words_why_it_cannot_join(installation: Insta
     }.items():
         with pytest.raises(JoinError, match=words):
             await joined(wrong)
-    assert not host.kubeconfig.exists()
+    assert not list(host.pki.glob("*agent.pem"))
 
 
 @contextlib.asynccontextmanager
