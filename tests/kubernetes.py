@@ -121,13 +121,14 @@ async def running_cluster(
             return usual(options, stop)
         return contextlib.nullcontext(Cluster(schemas, options.around, machines=machines))
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apiserver_server, "_surroundings", around)
-        async with running_server(directory, **how) as server:
-            async with Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client:
-                for name in NAMESPACES:
-                    await client.create(NAMESPACE, {"metadata": {"name": name}})
-            yield server
+    async with contextlib.AsyncExitStack() as stack:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(apiserver_server, "_surroundings", around)
+            server = await stack.enter_async_context(running_server(directory, **how))
+        async with Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client:
+            for name in NAMESPACES:
+                await client.create(NAMESPACE, {"metadata": {"name": name}})
+        yield server
 
 
 class Machinery:

@@ -5,10 +5,12 @@ would hold up the deletion of every namespace; then the rest.
 """
 
 from certs.objects import NAMESPACE as INSTALL_NAMESPACE
+from certs.requests import SIGNERS
 from client.api import Client
 from client.errors import ApiError
 from client.kinds import (
     API_SERVICE,
+    CERTIFICATE_SIGNING_REQUEST,
     CONTROLLER_REVISION,
     KUBEVIRT,
     NAMESPACE,
@@ -48,6 +50,9 @@ async def uninstall(client: Client, *, remove_machines: bool, seconds: float, te
     for kind in reversed(KINDS):
         for each in await ours(client, kind):
             await _delete(client, kind, each, tell)
+    for each in (await client.list(CERTIFICATE_SIGNING_REQUEST))["items"]:
+        if each["spec"]["signerName"] in SIGNERS:
+            await _delete(client, CERTIFICATE_SIGNING_REQUEST, each, tell)
     await _clear_nodes(client, tell)
 
 

@@ -182,6 +182,14 @@ def test_each_group_and_version_that_is_served_has_its_api_service_and_no_other(
         assert priorities == sorted(priorities, reverse=True)
 
 
+def test_the_controllers_write_to_no_api_services_but_ours() -> None:
+    rules = of_kind("ClusterRole")["virtplane-controllers"]["rules"]
+    (named,) = [
+        each["resourceNames"] for each in rules if each["resources"] == ["apiservices"] and "patch" in each["verbs"]
+    ]
+    assert sorted(named) == sorted(of_kind("APIService"))
+
+
 def test_users_have_the_same_roles_as_with_a_standalone_server() -> None:
     def told(roles: Any) -> dict[str, Any]:
         return {

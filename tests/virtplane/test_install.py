@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 import deploy
 from apiserver.machinery.schema import Catalogue
+from certs.requests import SERVING_SIGNER, make_request
 from client.api import Client
 from client.discovery import discover
 from client.errors import ApiError
 from client.kinds import (
     API_SERVICE,
+    CERTIFICATE_SIGNING_REQUEST,
     CONFIG_MAP,
     CONTROLLER_REVISION,
     DEPLOYMENT,
@@ -248,6 +251,8 @@ async def test_nothing_is_left_after_it_was_removed(cluster: Server, client: Cli
         None,
         {"metadata": {"labels": {"kubevirt.io/schedulable": "true"}, "annotations": {"virtplane.io/trust": "{}"}}},
     )
+    request = make_request(SERVING_SIGNER, "one", ec.generate_private_key(ec.SECP256R1()))
+    await client.create(CERTIFICATE_SIGNING_REQUEST, request)
     machine_made = await client.create(VIRTUAL_MACHINE, machine("vm"))
     owner = {
         "apiVersion": "kubevirt.io/v1",
