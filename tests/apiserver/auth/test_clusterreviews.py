@@ -5,10 +5,10 @@ A small real HTTP server stands in for the cluster, which can be told to answer 
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import yaml
 from aiohttp import web
 
@@ -21,6 +21,8 @@ from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import AGENT_ACCOUNT, Caller, Object
 from client.api import Client
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 EVE = Caller("eve", frozenset({"developers", AUTHENTICATED}), uid="u-1", extra=(("scopes", ("read", "write")),))
 MACHINES = "/apis/kubevirt.io/v1/namespaces/team/virtualmachines"
 INSTANCES = MACHINES.replace("machines", "machineinstances")
@@ -30,6 +32,10 @@ class Cluster:
     """Answers every review with ``status``, or with the next of ``failures``, once it may."""
 
     def __init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget what was asked, and answer at once."""
         self.status: Object = {}
         self.failures: list[int] = []
         self.may_answer = asyncio.Event()
@@ -45,16 +51,23 @@ class Cluster:
         return web.json_response(review | {"status": self.status}, status=201)
 
 
-@pytest.fixture
-async def cluster() -> Cluster:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> Cluster:
     return Cluster()
 
 
 @pytest.fixture
-async def client(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Client]:
+def cluster(running: Cluster) -> Cluster:
+    running.begin()
+    return running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(running: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Client]:
+    kubeconfig = tmp_path_factory.mktemp("client") / "kubeconfig"
     app = web.Application()
-    app.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", cluster.review)
-    app.router.add_post("/apis/authorization.k8s.io/v1/subjectaccessreviews", cluster.review)
+    app.router.add_post("/apis/authentication.k8s.io/v1/tokenreviews", running.review)
+    app.router.add_post("/apis/authorization.k8s.io/v1/subjectaccessreviews", running.review)
     runner = web.AppRunner(app, shutdown_timeout=0)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -63,8 +76,8 @@ async def client(cluster: Cluster, tmp_path: Path) -> AsyncIterator[Client]:
     config: Any = {"apiVersion": "v1", "kind": "Config", "current-context": "c", "contexts": [context]}
     config["clusters"] = [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}]
     config["users"] = [{"name": "u", "user": {"token": "ours"}}]
-    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))
-    async with Client.from_kubeconfig(tmp_path / "kubeconfig", "test") as client:
+    kubeconfig.write_text(yaml.safe_dump(config))
+    async with Client.from_kubeconfig(kubeconfig, "test") as client:
         yield client
     await runner.cleanup()
 
