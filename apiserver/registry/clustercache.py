@@ -46,7 +46,8 @@ class ClusterCache(WatchCache):
         Raises what they raise, 403 where a quota is exceeded. One after the other, where there are quotas: what this
         replica has allowed it counts next time; another replica may allow something at the same moment.
         """
-        limited = any(self._cluster.all(RESOURCE_QUOTAS, namespace))
+        asks = any(each.key.resource == RESOURCE_QUOTAS for each in along)
+        limited = asks and any(self._cluster.all(RESOURCE_QUOTAS, namespace))
         async with self._turns[namespace] if limited else nullcontext():
             for each in along:
                 if each.key.resource == RESOURCE_QUOTAS:

@@ -33,6 +33,7 @@ WAIT_SECONDS = 10.0
 """How often it is told what is waited for."""
 LOOK_AGAIN_SECONDS = 60.0
 """How soon the containerized data importer is looked for again."""
+RETRY_SECONDS = 1.0
 _BY_NAMESPACE = "namespace"
 _ENDPOINT = ("addresses", "daemonEndpoints")
 
@@ -120,21 +121,24 @@ class ClusterObjects:
         async with asyncio.TaskGroup() as group:
             for informer in self._always:
                 group.create_task(informer.run(), name=f"cluster-{informer.kind.plural}")
-            while self._importers and not await self._importer_is_there():  # noqa: ASYNC110 - nobody tells of it
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            if self._importers:
+                await self._find_importer()
             for informer in self._importers:
                 group.create_task(informer.run(), name=f"cluster-{informer.kind.plural}")
                 await informer.synced.wait()
             self._looked_for_importer.set()
 
-    async def _importer_is_there(self) -> bool:
-        try:
-            await self._client.document(self._importers[0].kind.root, "application/json")
-        except ApiError as error:
-            if error.not_found:
-                self._looked_for_importer.set()
-            return False
-        return True
+    async def _find_importer(self) -> None:
+        """Return once ``cdi.kubevirt.io`` is served; nobody tells of it."""
+        while True:
+            try:
+                await self._client.document(self._importers[0].kind.root, "application/json")
+            except ApiError as error:
+                if error.not_found:
+                    self._looked_for_importer.set()
+                await asyncio.sleep(LOOK_AGAIN_SECONDS if error.not_found else RETRY_SECONDS)
+            else:
+                return
 
     async def known(self) -> None:
         """Return once everything is known, and tell meanwhile what is waited for."""

@@ -89,18 +89,25 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
 
 
 @asynccontextmanager
-async def a_world(directory: Path) -> AsyncIterator[World]:
-    """Start a cluster, a server that has in it exactly what the manifests give it, and the aggregator."""
+async def a_world(directory: Path, *, importer: bool | None = None) -> AsyncIterator[World]:
+    """Start a cluster, a server that has in it exactly what the manifests give it, and the aggregator.
+
+    DataVolumes are the server's, unless ``importer`` says that they are, or will be, the cluster's.
+    """
     async with AsyncExitStack() as stack:
         running = await stack.enter_async_context(AsyncExitStack())
-        cluster = await running.enter_async_context(running_server(directory / "cluster"))
+        cluster = await running.enter_async_context(
+            running_server(directory / "cluster", data_volumes=importer is not False)
+        )
         masters = Api(await stack.enter_async_context(connected(cluster)))
         proxy = FrontProxy(directory / "front-proxy")
         await trust(masters, cluster, proxy)
         kubeconfig = await account(masters, cluster, directory / "server.kubeconfig")
         serving = await stack.enter_async_context(AsyncExitStack())
         aggregated = await serving.enter_async_context(
-            running_server(directory / "aggregated", around=Member(kubeconfig=kubeconfig))
+            running_server(
+                directory / "aggregated", around=Member(kubeconfig=kubeconfig), data_volumes=importer is None
+            )
         )
         aggregator = Aggregator(
             cluster=Backend(cluster.port, context_of(cluster)),
