@@ -30,7 +30,7 @@ from controllers.certificates import aggregation
 from tests.aggregation.conftest import account, context_of, eventually, trust
 from tests.aggregation.machines import machine, machines
 from tests.aggregator import Aggregator, Backend, FrontProxy
-from tests.conformance.api import SECONDS, Api, connected
+from tests.conformance.api import NODE, SECONDS, Api, connected
 from tests.conformance.watching import watching
 from tests.deploy import accounts
 from tests.kubernetes import catalogue, running_cluster
@@ -39,6 +39,7 @@ from virtplane.roles import Role, run_controllers, run_server
 from virtplane.settings import Settings
 
 SERVICE = "virtplane-api.virtplane.svc"
+INSTANCES = "/apis/kubevirt.io/v1/namespaces/default/virtualmachineinstances"
 SECRETS = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 
 
@@ -141,12 +142,25 @@ def at(aggregator: Aggregator, kubeconfig: Path) -> None:
     kubeconfig.write_text(yaml.safe_dump(config))
 
 
+async def make_a_node(masters: Api) -> None:
+    """Make a Node as its kubelet has it, to which an agent has come."""
+    status = {
+        "allocatable": {"cpu": "8", "memory": "8Gi", "pods": "110"},
+        "conditions": [{"type": "Ready", "status": "True"}],
+    }
+    await masters.create(NODE, "one", labels={"kubevirt.io/schedulable": "true"})
+    path = f"{NODE.path}/one/status"
+    patched = await masters.call("PATCH", path, {"status": status}, content_type="application/merge-patch+json")
+    assert patched.code == 200, patched.body
+
+
 async def test_certificates_come_to_be_and_can_be_thrown_away_while_clients_go_on(site: Installation) -> None:
     async def is_served() -> bool:
         return (await site.admin.call("GET", machines().path)).code == 200
 
     await eventually(is_served)
-    answer = await site.admin.call("POST", machines().path, machine("before"))
+    await make_a_node(site.masters)
+    answer = await site.admin.call("POST", machines().path, machine("before", runStrategy="Always"))
     assert answer.code == 201, answer.body
     first, done = site.published.bundle, asyncio.Event()
     begin = {"resourceVersion": answer.body["metadata"]["resourceVersion"]}
@@ -166,6 +180,10 @@ async def test_certificates_come_to_be_and_can_be_thrown_away_while_clients_go_o
             while (await watch.next())["object"]["metadata"]["name"] != "after":
                 pass  # the controllers look after the first one
 
+    async def is_placed() -> bool:
+        instances = await site.admin.call("GET", INSTANCES)
+        return [each["status"].get("nodeName") for each in instances.body["items"]] == ["one"]
+
     async def is_all_new() -> bool:
         return first not in site.published.bundle and site.published.bundle.count("BEGIN") == 1
 
@@ -176,3 +194,4 @@ async def test_certificates_come_to_be_and_can_be_thrown_away_while_clients_go_o
         done.set()
         codes = await asking
     assert codes == {200}
+    await eventually(is_placed)

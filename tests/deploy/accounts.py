@@ -15,6 +15,7 @@ from virtplane.manifests import installation, kind_of
 
 RIGHTS = (SERVICE_ACCOUNT, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)
 
+ACCOUNTS = "/api/v1/namespaces/virtplane/serviceaccounts"
 Use = tuple[str, str, str, str]
 """Namespace (empty for any), verb, group, resource with its subresource."""
 
@@ -28,19 +29,13 @@ async def account(server: Server, client: Client, api: Api, name: str) -> Path:
     """Make an account, and return a kubeconfig with a token of it."""
     for each in manifests(name):
         await client.apply(kind_of(each), each)
+    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    answer = await api.call("POST", f"{ACCOUNTS}/{name}/token", asked)
     config = yaml.safe_load(server.kubeconfig("admin").read_text())
-    config["users"][0]["user"] = {"token": await token(api, name)}
+    config["users"][0]["user"] = {"token": answer.body["status"]["token"]}
     path = server.directory / f"{name}.kubeconfig"
     path.write_text(yaml.safe_dump(config))
     return path
-
-
-async def token(api: Api, name: str, namespace: str = "virtplane") -> str:
-    """Return a token of an account."""
-    asked = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    answer = await api.call("POST", f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token", asked)
-    token: str = answer.body["status"]["token"]
-    return token
 
 
 def given(name: str) -> Iterator[Use]:
