@@ -1,6 +1,7 @@
 """``virtplane agent revoke``: shut out the agent of a node, at once and on every replica."""
 
 import asyncio
+from datetime import timedelta
 
 from certs.authority import subject
 from certs.objects import NAMESPACE, kept_in
@@ -8,15 +9,17 @@ from certs.purposes import AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERV
 from certs.requests import GROUP, USER_PREFIX
 from client.api import Client
 from client.errors import ApiError
-from client.kinds import CONFIG_MAP, SECRET
+from client.kinds import CONFIG_MAP, EVENT, NODE, SECRET
 from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
 from kube.bootstraptokens import SECRET_TYPE, read_token
 from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
-from kube.timestamps import to_time, utc_now
+from kube.timestamps import from_time, to_time, utc_now
 from virtplane.administrator import administrator
 from virtplane.errors import VirtplaneError
 from virtplane.settings import Settings, node_name
+
+MARGIN = timedelta(seconds=1)
 
 
 class RevocationError(VirtplaneError):
@@ -36,30 +39,44 @@ def revoke(settings: Settings, *, node: str) -> int:
 
 async def _revoke(settings: Settings, node: str) -> None:
     async with administrator(settings) as client:
-        ours = to_time(utc_now())
-        written = await _note(client, node, ours)
-        # Certificates begin by the server's clock, which may be ahead: what it was until now must be covered.
-        theirs = max(each["time"] for each in written["metadata"]["managedFields"])
-        if theirs > ours:
-            await _note(client, node, theirs)
+        # The server's clock counts, by which certificates begin, and they tell whole seconds: what is made in this one
+        # or, before the server knows, in the next, counts as made before.
+        told = await client.create(EVENT, _event(node))
+        moment = from_time(told["metadata"]["creationTimestamp"]) + MARGIN
+        await _note(client, node, to_time(moment))
         for secret in (await client.list(SECRET, TOKENS_NAMESPACE, field_selector=f"type={SECRET_TYPE}"))["items"]:
             token = read_token(secret)
             if token is not None and token.node == node:
                 await _delete(client, secret["metadata"]["name"], TOKENS_NAMESPACE)
-        # Certificates and tokens tell whole seconds: what is made in this one counts as made before.
-        await asyncio.sleep(1)
+        await asyncio.sleep(2 * MARGIN.total_seconds())
         await _renew_own(client, node)
 
 
-async def _note(client: Client, node: str, moment: str) -> Object:
-    patch: Object = {"data": {node: moment}}
+def _event(node: str) -> Object:
+    """Return what tells people of it. Events of cluster-scoped objects live in the default namespace."""
+    now = to_time(utc_now())
+    return {
+        "metadata": {"generateName": f"{node}.", "namespace": "default"},
+        "involvedObject": {"apiVersion": NODE.api_version, "kind": NODE.kind, "name": node},
+        "type": "Warning",
+        "reason": "AgentRevoked",
+        "message": "All that the agent was given until now is worth nothing",
+        "source": {"component": "virtplane"},
+        "reportingComponent": "virtplane",
+        "firstTimestamp": now,
+        "lastTimestamp": now,
+        "count": 1,
+    }
+
+
+async def _note(client: Client, node: str, moment: str) -> None:
+    patch = {"data": {node: moment}}
     try:
-        return await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
+        await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
     except ApiError as error:
         if not error.not_found:
             raise
-    metadata = {"name": REVOKED_NODES, "namespace": NAMESPACE}
-    return await client.create(CONFIG_MAP, {"metadata": metadata, **patch})
+        await client.create(CONFIG_MAP, {"metadata": {"name": REVOKED_NODES, "namespace": NAMESPACE}, **patch})
 
 
 async def _renew_own(client: Client, node: str) -> None:

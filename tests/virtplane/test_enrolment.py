@@ -26,7 +26,7 @@ from certs.trust import signed_by
 from client.api import Client
 from client.errors import ApiError
 from client.informer import Informer
-from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
+from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, EVENT, KUBEVIRT, NODE, SECRET, Kind
 from kube.conditions import is_true
 from kube.objects import Object
 from nodeagent.enrolment.errors import JoinError
@@ -395,6 +395,8 @@ async def test_a_revoked_host_is_cut_off_and_only_a_new_token_for_it_lets_it_in(
                 await agent.get(NODE, "host8")
             assert refused.value.code == 401
     await until(admin, NODE, "host8", lambda found: found["metadata"]["labels"]["kubevirt.io/schedulable"] == "false")
+    events = await admin.list(EVENT, "default", field_selector="involvedObject.name=host8")
+    assert "AgentRevoked" in {each["reason"] for each in events["items"]}
     async with waiting(host) as told:
         await until_told(told, "only a token made for it since then lets it in again")
     await allow(admin, "cccccc.0123456789abcdef", node="host8")
