@@ -115,6 +115,7 @@ class Aggregator:
     """The stand-in. ``sent`` are the heads of all requests that went to the aggregated server."""
 
     cluster: Backend
+    cluster_authority: str
     aggregated: Backend
     client_ca: Path
     directory: Path
@@ -211,8 +212,6 @@ class Aggregator:
         if answered.status != 201:
             raise RefusedError(answered.status, body, answered.content_type)
         return json.loads(body)["status"]["userInfo"]
-
-    cluster_authority: str = ""
 
     async def _pass(
         self,

@@ -7,8 +7,8 @@ Secrets.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -33,6 +33,7 @@ from certs.trust import Kept, Trust
 from client.api import Client
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
+from client.running import alongside
 from client.workqueue import WorkQueue
 from kube.certificates import Strategy
 from kube.configuration import governing
@@ -183,21 +184,14 @@ def standalone(settings: Settings) -> Consumer:
     )
 
 
-@asynccontextmanager
-async def following_certificates(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> AsyncGenerator[None]:
+def following_certificates(
+    settings: Settings, stop: asyncio.Event, ready: asyncio.Event
+) -> AbstractAsyncContextManager[None]:
     """Keep the files in step from when the server is ``ready``, for as long as the context lasts.
 
     A server whose files can no longer be kept is stopped, by ``stop``, and what went wrong is raised in the end.
     """
-    following = asyncio.create_task(_follow(settings, ready), name="certificate-files")
-    following.add_done_callback(lambda _: stop.set())
-    try:
-        yield
-    finally:
-        following.cancel()
-        await asyncio.wait((following,))
-    if not following.cancelled() and (wrong := following.exception()) is not None:
-        raise wrong
+    return alongside(stop, _follow(settings, ready))
 
 
 async def _follow(settings: Settings, ready: asyncio.Event) -> None:
