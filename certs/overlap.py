@@ -67,9 +67,11 @@ def next_step(trust: Trust, strategy: Strategy, now: datetime) -> Step:
         return MakeAuthority(tuple(_needed(trust, now).values()), authority is None, why or "there is none")
     current = authority.pair.certificate
     needed = {fingerprint(current): current} | _needed(trust, now)
-    if joining := needed.keys() - {fingerprint(each) for each in trust.bundle}:
+    joining = needed.keys() - {fingerprint(each) for each in trust.bundle}
+    if joining or trust.bundle[0] != current:
         present = {fingerprint(each): each for each in trust.bundle if now < each.not_valid_after_utc}
-        return WriteBundle(tuple((needed | present).values()), f"{len(joining)} joined")
+        why = f"{len(joining)} joined" if joining else "the present authority comes first"
+        return WriteBundle(tuple((needed | present).values()), why)
     waiting: list[Wait] = []
     for name, request in sorted(trust.wanted.items()):
         if (why := why_other_leaf(trust.leaves.get(name), request, authority.pair, strategy.server, now)) is None:

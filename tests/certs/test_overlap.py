@@ -266,6 +266,16 @@ def test_an_old_authority_stays_while_somebody_shows_what_it_signed() -> None:
     assert old not in world.trust.bundle
 
 
+def test_the_present_authority_comes_first_in_a_bundle_that_somebody_has_sorted() -> None:
+    world = World()
+    make_due(world)
+    world.step(), world.step()
+    first, second = world.trust.bundle
+    world.trust = replace(world.trust, bundle=(second, first))
+    assert isinstance(world.step(), WriteBundle)
+    assert world.trust.bundle == (first, second) == (world.authority(), second)
+
+
 def test_a_lost_bundle_is_made_anew_with_everybody_who_is_needed() -> None:
     world = World()
     old = world.authority()

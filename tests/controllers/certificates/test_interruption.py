@@ -1,17 +1,21 @@
 """A controller that ends anywhere leaves what the next one goes on with, and time alone brings new certificates."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from certs.authority import issue_client, make_authority
-from certs.objects import secret_of
-from certs.purposes import ADMIN, BY_SECRET, CLIENTS, PURPOSES, SERVER, STREAMS
+from certs.authority import Life, issue_client, make_authority
+from certs.bootstrap import Pki
+from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of
+from certs.pair import Pair
+from certs.purposes import ADMIN, BY_SECRET, CLIENTS, CONTROLLER, PURPOSES, SERVER, STREAMS
 from certs.trust import Kept
-from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET
+from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
 from kube.objects import Object
+from kube.timestamps import utc_now
 from tests.controllers.certificates.world import World, a_world
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -71,6 +75,28 @@ async def test_everything_is_renewed_in_time(world: World) -> None:
         await world.until(lambda: all(world.trust(each).bundle[-1] not in second[each] for each in PURPOSES))
         await world.client.patch(KUBEVIRT, *named, {"spec": {"certificateRotateStrategy": None}})
         await world.until(lambda: _life(world) == timedelta(days=7) and world.is_settled())
+
+
+def of_one_authority(pki: Pki) -> Iterator[tuple[Kind, Object]]:
+    """Yield what was stored when one authority signed everything, as far as it matters."""
+    authority = Pair.load(pki.directory, SERVER.file)
+    yield SECRET, secret_of(SERVER.authority, Kept(authority))
+    yield CONFIG_MAP, bundle_of(SERVER, [authority.certificate])
+    old = CONTROLLER.request().issue(authority, Life(utc_now(), timedelta(days=1)))
+    yield SECRET, secret_of(CONTROLLER.secret, Kept(old, None, authority.certificate))
+    metadata = {"name": CONSUMERS, "namespace": NAMESPACE}
+    yield CONFIG_MAP, {"metadata": metadata, "data": {"one": '{"wanted": {}, "trusted": [], "shown": {}}'}}
+
+
+async def test_what_one_authority_signed_goes_over_to_one_of_each_purpose(tmp_path: Path) -> None:
+    async with a_world(tmp_path, of_one_authority) as world:
+        first = {purpose: Pair.load(world.server.pki.directory, purpose.file).certificate for purpose in PURPOSES}
+        async with world.controller():
+            await world.until(world.is_settled)
+        # What the files held is what is stored: nothing had to be issued again, and nobody had to trust another.
+        assert {purpose: world.trust(purpose).bundle for purpose in PURPOSES} == {
+            purpose: (authority,) for purpose, authority in first.items()
+        }
 
 
 def _life(world: World) -> timedelta | None:

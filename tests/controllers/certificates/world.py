@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from certs.bootstrap import needed
+from certs.bootstrap import Pki, needed
 from certs.held import Held
 from certs.objects import CONSUMERS, NAMESPACE, statements, statements_of, trust_in
 from certs.purposes import LEAVES, PURPOSES, Purpose
@@ -56,8 +56,8 @@ class World:
 
     def _check(self, config_map: Object | None) -> None:
         if config_map is not None and config_map["metadata"]["name"] == CONSUMERS:
-            shown = statements(config_map)[NODE_NAME].shown
-            self.untrusted += {each.secret for each in LEAVES} - shown.keys()
+            for said in statements(config_map).values():
+                self.untrusted += {each.secret for each in LEAVES} - said.shown.keys()
 
     def secret(self, name: str) -> Object | None:
         return self.informers[SECRET].get(name, NAMESPACE)
@@ -123,13 +123,20 @@ def _is_settled(trust: Trust) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def a_world(directory: Path) -> AsyncIterator[World]:
-    """Start a server whose files are kept in step; the controller is the test's to run."""
+async def a_world(
+    directory: Path, stored: Callable[[Pki], Iterable[tuple[Kind, Object]]] | None = None
+) -> AsyncIterator[World]:
+    """Start a server whose files are kept in step; the controller is the test's to run.
+
+    ``stored`` tells what there is before the files are looked at.
+    """
     async with (
         running_server(directory, initial_configuration=True) as server,
         Client.from_kubeconfig(server.kubeconfig("loopback"), "tests") as client,
         asyncio.TaskGroup() as group,
     ):
+        for kind, obj in stored(server.pki) if stored else ():
+            await client.create(kind, obj)
         held = Held(pki=server.pki, leaves=LEAVES, purposes=PURPOSES, with_authorities=True)
         consumer = Consumer(name=NODE_NAME, held=held, needed=lambda: needed(["127.0.0.1"], NODE_NAME), node=NODE_NAME)
         informers = {
@@ -145,7 +152,7 @@ async def a_world(directory: Path) -> AsyncIterator[World]:
         for informer in informers.values():
             await informer.synced.wait()
         world = World(server, client, informers, events)
-        await world.until(lambda: CONSUMERS in informers[CONFIG_MAP].by_name())
+        await world.until(lambda: statements(world.config_map(CONSUMERS)))
         yield world
         assert not world.untrusted
         for task in tasks:
