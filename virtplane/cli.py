@@ -193,7 +193,7 @@ def _server(settings: Settings) -> int:
     from virtplane.home import Home  # noqa: PLC0415
     from virtplane.roles import run_role  # noqa: PLC0415
 
-    if readiness.VARIABLE not in os.environ:  # else `up` says it
+    if readiness.VARIABLE not in os.environ and not settings.in_kubernetes:  # else `up` says it, or there is none
         print(f"export KUBECONFIG={Home.of(settings).kubeconfig}", flush=True)
     return run_role("server", settings)
 
