@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from apiserver.registry.clusterobjects import ClusterObjects
+from client.api import Client
 from controllers.manager import Options, run
 from tests.aggregation.conftest import World, eventually
 from tests.aggregation.machines import machine, machines
@@ -35,6 +37,15 @@ async def test_a_namespace_takes_machines_as_soon_as_it_is_there(world: World) -
         assert (await make(world, machines(name), machine("one", name))).code == 404
         await world.admin.create(NAMESPACE, name)
         assert (await make(world, machines(name), machine("one", name))).code == 201
+
+
+async def test_what_no_watch_has_told_of_yet_is_asked_for(world: World) -> None:
+    async with Client.from_kubeconfig(world.cluster.kubeconfig("admin"), "tests") as client:
+        objects = ClusterObjects(client, importer=False)  # which nobody runs
+        found = await objects.look_up("namespaces", "", "default")
+        assert found
+        assert found["metadata"]["name"] == "default"
+        assert await objects.look_up("namespaces", "", "absent") is None
 
 
 async def test_a_namespace_on_its_way_out_takes_no_more(world: World) -> None:
