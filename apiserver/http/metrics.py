@@ -91,9 +91,10 @@ class Metrics:
 
     def _counting(self, labels: Labels, code: int) -> Callable[[float], None]:
         """Return what counts a request of ``labels``: looked up once, as that is dearer than counting."""
-        requests, durations = self._requests.labels(*labels, code), self._durations.labels(*labels)
+        requests = self._requests.labels(*labels, code)
         if labels[0] in _LONG_RUNNING:
             return lambda _: requests.inc()
+        durations = self._durations.labels(*labels)
 
         def count(seconds: float) -> None:
             requests.inc()

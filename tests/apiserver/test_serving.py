@@ -63,6 +63,13 @@ async def test_the_certificate_that_is_served_follows_its_files_and_is_what_metr
     assert await metric(kubectl, NOT_AFTER) == second.certificate.not_valid_after_utc.timestamp()
 
 
+async def test_who_monitors_may_read_metrics_and_little_else(kubectl: Kubectl) -> None:
+    monitoring = ("--as=prometheus", "--as-group=system:monitoring")
+    assert NOT_AFTER in await kubectl("get", "--raw", "/metrics", *monitoring)
+    assert "Forbidden" in await kubectl("get", "--raw", "/metrics", "--as=prometheus", fails=True)
+    assert "Forbidden" in await kubectl("get", "vm", *monitoring, fails=True)
+
+
 async def test_files_that_cannot_be_served_make_the_server_unready_and_nothing_else(
     server: Server, kubectl: Kubectl
 ) -> None:

@@ -171,6 +171,9 @@ async def under_load(installation: Installation, guests: Sequence[str]) -> Async
             yield load
             load.over.set()
             await asyncio.gather(*working)
+            for guest in guests:  # new streams must begin, too; each takes the place of the one that was open
+                async with _console(load, url, context, guest) as anew:
+                    await anew.echo()
             await counter.finish()
             done, late = await asyncio.wait(watching, timeout=ANSWER_SECONDS)
             load.failures += [f"a watch: {error}" for each in done if (error := each.exception()) is not None]

@@ -59,14 +59,19 @@ async def test_who_is_refused_is_counted_too(client: Client, client_as: ClientAs
     assert await counted(client, "apiserver_request_total", **GADGET, verb="LIST", code="403") == 1
 
 
-async def test_a_watch_is_counted_while_it_is_open_and_takes_no_time(client: Client) -> None:
+async def test_a_watch_is_counted_while_it_is_open(client: Client) -> None:
     async with client.watch(GADGETS):
         assert await counted(client, "apiserver_longrunning_requests", **GADGET, verb="WATCH") == 1
     async with asyncio.timeout(20):
         while await counted(client, "apiserver_longrunning_requests", **GADGET):
             await client.call("POST", GADGETS, gadget())  # by which the server learns that the watcher is gone
             await client.call("DELETE", f"{GADGETS}/one")
-    assert await counted(client, "apiserver_request_duration_seconds_count", verb="WATCH") == 0
+
+
+async def test_how_long_a_watch_takes_is_not_told(client: Client) -> None:
+    await client.call("GET", f"{GADGETS}?watch=true&timeoutSeconds=x")
+    assert await counted(client, "apiserver_request_total", **GADGET, verb="WATCH", code="400") == 1
+    assert not [line for line in (await read(client))[1].splitlines() if "WATCH" in line and "duration" in line]
 
 
 async def test_metrics_are_under_way_themselves_and_tell_of_the_process(client: Client) -> None:
