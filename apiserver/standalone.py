@@ -38,6 +38,8 @@ from apiserver.storage.contract import Key, NotFoundError
 from apiserver.storage.resealing import Resealer
 from apiserver.storage.sealing import Sealing
 from apiserver.storage.sql import SqlLog
+from certs.bundles import Bundles
+from certs.objects import pem
 from certs.signing import load_signing_key
 from kube.nodes import LEASE_NAMESPACE
 
@@ -62,7 +64,7 @@ class Standalone:
     """What a server has around it that has no Kubernetes: nothing (see :class:`apiserver.server.Surroundings`)."""
 
     def __init__(self, catalogue: Catalogue, own: Own, *, data_volumes: bool) -> None:
-        """Raises OSError and ValueError for a key that cannot be used."""
+        """Raises OSError and ValueError for a key, and for authorities, that cannot be used."""
         self._catalogue = catalogue
         self._own = own
         self._stored = StoredObjects()
@@ -78,10 +80,11 @@ class Standalone:
         )
         self.checks: Mapping[str, Check] = {}
         self.client_authorities = own.client_authorities
+        self._bundles = Bundles(own.client_authorities)
 
     def trusted(self) -> str:
-        """Return who else signs certificates of clients: nobody."""
-        return ""
+        """Return who else signs certificates of clients now: those who did a moment ago."""
+        return pem(self._bundles.leaving()).decode()
 
     @asynccontextmanager
     async def sealing(self, database_url: str) -> AsyncGenerator[Sealing]:
@@ -99,7 +102,7 @@ class Standalone:
         self._stored.read_from(store)
         vouched = OwnTokens(self._tokens, BootstrapTokens(self._stored))
         revocations = Revocations(self._stored)
-        known = InstallationCertificates(self.client_authorities)
+        known = InstallationCertificates(self._bundles)
         return Api(
             resources={(resource.group, resource.plural): resource for resource in self.served},
             actions={

@@ -5,23 +5,19 @@ of them signed it, and a connection may outlive the certificate, and the trust i
 anew, as kube-apiserver does. Only authorities that are themselves trusted count, not what they might have signed.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from pathlib import Path
 from typing import Protocol
 
-import structlog
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from apiserver.auth.identities import AUTHENTICATED, known
 from apiserver.machinery.resource import Caller
-from certs.following import Stamp, stamp_of
+from certs.bundles import Bundles
 from certs.purposes import AGENT, AGENTS, CLIENTS, CONTROLLER, CONTROLLERS, Purpose, purpose_of
 from certs.trust import signed_by
-
-log = structlog.get_logger(__name__)
 
 REMEMBERED = 1024
 """How many certificates are remembered, so that only a connection's first request takes the time to verify it."""
@@ -57,30 +53,16 @@ class Authorities:
 class InstallationCertificates:
     """What the installation's own authorities have signed: each may name only some."""
 
-    def __init__(self, bundles: Sequence[Path]) -> None:
-        """``bundles`` are the files of the authorities, read again when they change. Raises OSError and ValueError."""
+    def __init__(self, bundles: Bundles) -> None:
         self._bundles = bundles
-        self._stamps: tuple[Stamp, ...] = ()
-        self._trusted = Authorities(())
-        self._follow()
+        self._authorities = Authorities(())
 
     def owner(self, certificate: bytes, _headers: Mapping[str, str]) -> Caller | None:
         """Return whom a certificate (DER) names, if whoever signed it is trusted now and may name them."""
-        try:
-            self._follow()
-        except (OSError, ValueError) as broken:
-            # As for TLS, whose check makes the server unready.
-            log.warning("client authorities cannot be read; those known before stay trusted", why=str(broken))
-        leaf = self._trusted.signed(certificate)
+        if (trusted := self._bundles.trusted()) is not self._authorities.certificates:
+            self._authorities = Authorities(trusted)
+        leaf = self._authorities.signed(certificate)
         return _named(leaf) if leaf is not None else None
-
-    def _follow(self) -> None:
-        stamps = tuple(map(stamp_of, self._bundles))
-        if stamps != self._stamps:
-            self._stamps = stamps  # first: what cannot be read is not read again before it changes
-            self._trusted = Authorities(
-                each for file in self._bundles for each in x509.load_pem_x509_certificates(file.read_bytes())
-            )
 
 
 @lru_cache(REMEMBERED)

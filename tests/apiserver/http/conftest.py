@@ -32,6 +32,7 @@ from apiserver.registry.stored import StoredObjects
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
+from certs.bundles import Bundles
 from certs.purposes import CLIENTS
 from tests.apiserver.http.gadgets import Client, resources
 
@@ -96,7 +97,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
             resources=served,
             store=store,
             catalogue=catalogue,
-            authenticator=Authenticator(InstallationCertificates([identities / "ca.crt"])),
+            authenticator=Authenticator(InstallationCertificates(Bundles([identities / "ca.crt"]))),
             authorization=Authorizer(lambda _node, _asked: False, Roles(StoredObjects())),
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
