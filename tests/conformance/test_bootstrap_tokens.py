@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 
 from kube.bootstraptokens import AGENTS_GROUP
-from kube.timestamps import to_time, utc_now
 from tests.conformance.api import Api, Kind, Object
 from virtplane.tokens import token_secret
 
@@ -16,7 +15,7 @@ SECRET = Kind("Secret", "", "v1", "secrets", "kube-system")
 WHOAMI = "/apis/authentication.k8s.io/v1/selfsubjectreviews"
 REVIEW = "/apis/authentication.k8s.io/v1/tokenreviews"
 TOKEN = "abcdef.0123456789abcdef"
-EARLIER = to_time(utc_now() - timedelta(seconds=1))
+EARLIER = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
