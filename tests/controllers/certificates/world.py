@@ -56,8 +56,8 @@ class World:
 
     def _check(self, config_map: Object | None) -> None:
         if config_map is not None and config_map["metadata"]["name"] == CONSUMERS:
-            for said in statements(config_map).values():
-                self.untrusted += {each.secret for each in LEAVES} - said.shown.keys()
+            said = statements(config_map).get(NODE_NAME)
+            self.untrusted += {each.secret for each in LEAVES} - said.shown.keys() if said else ()
 
     def secret(self, name: str) -> Object | None:
         return self.informers[SECRET].get(name, NAMESPACE)
