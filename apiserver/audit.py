@@ -18,6 +18,7 @@ import yaml
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery.resource import Caller
+from kube.users import NODES_GROUP
 
 CAPACITY = 10_000
 """Events that may wait to be written; what comes beyond is dropped and counted in the log."""
@@ -92,7 +93,7 @@ def _path_matches(pattern: str, path: str) -> bool:
 DEFAULT_RULES = (
     Rule(level=Level.NONE, paths=("/healthz*", "/livez*", "/readyz*", "/version", "/openapi*", "/api*")),
     # Heartbeats say every ten seconds that a node lives, and nothing else.
-    Rule(level=Level.NONE, groups=frozenset({"system:nodes"}), resources=(("coordination.k8s.io", frozenset()),)),
+    Rule(level=Level.NONE, groups=frozenset({NODES_GROUP}), resources=(("coordination.k8s.io", frozenset()),)),
     Rule(level=Level.METADATA),
 )
 

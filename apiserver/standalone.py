@@ -13,7 +13,6 @@ from apiserver.auth.authorization import Authorizer
 from apiserver.auth.bootstraptokens import BootstrapTokens
 from apiserver.auth.certificates import InstallationCertificates
 from apiserver.auth.escalation import Escalation
-from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.nodebinding import is_bound
 from apiserver.auth.owntokens import OwnTokens
 from apiserver.auth.reviews import Reviews
@@ -41,9 +40,11 @@ from apiserver.storage.sql import SqlLog
 from certs.bundles import Bundles
 from certs.objects import pem
 from certs.signing import load_signing_key
+from kube.installation import NAMESPACE
 from kube.nodes import LEASE_NAMESPACE
+from kube.users import MASTERS_GROUP, SERVER
 
-NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, "virtplane")
+NAMESPACES = ("default", "kube-system", "kube-public", LEASE_NAMESPACE, NAMESPACE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +148,7 @@ async def _ensure_one(api: Api, resource: Resource, obj: Object) -> None:
 
 
 def _own_write() -> WriteOptions:
-    caller = Caller("system:apiserver", frozenset({MASTERS_GROUP}), system=True)
+    caller = Caller(SERVER, frozenset({MASTERS_GROUP}), system=True)
     return WriteOptions(caller=caller, version="v1")
 
 

@@ -19,9 +19,9 @@ from certs.pair import Pair
 from certs.purposes import BY_SECRET, PURPOSES, Purpose
 from certs.trust import Kept, Report, Request, Shown, Trust, signed_by
 from kube.durations import DurationError, parse
+from kube.installation import NAMESPACE
 from kube.objects import Object
 
-NAMESPACE = "virtplane"
 CONSUMERS = "virtplane-certificate-consumers"
 """The ConfigMap in which each consumer says what it needs and what it holds."""
 STATEMENT_ANNOTATION = "virtplane.io/certificates"

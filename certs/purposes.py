@@ -7,6 +7,7 @@ name of its node. Source of names: KubeVirt's ``generate/components/secrets.go``
 from dataclasses import dataclass
 
 from certs.trust import Request
+from kube import users
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +76,21 @@ class Leaf:
 
 
 API = Leaf("kubevirt-virt-api-certs", SERVER, "server", "virtplane", serves=True)
-ADMIN = Leaf("virtplane-admin-certs", CLIENTS, "admin", "kubernetes-admin", ("system:masters",))
-LOOPBACK = Leaf("virtplane-api-loopback-certs", CLIENTS, "loopback", "system:apiserver", ("system:masters",))
+ADMIN = Leaf("virtplane-admin-certs", CLIENTS, "admin", "kubernetes-admin", (users.MASTERS_GROUP,))
+LOOPBACK = Leaf("virtplane-api-loopback-certs", CLIENTS, "loopback", users.SERVER, (users.MASTERS_GROUP,))
 """With which the server's process looks after the certificates, as a client of its own API."""
 CONTROLLER = Leaf(
-    "kubevirt-controller-certs",
-    CONTROLLERS,
-    "controllers",
-    "system:virtplane-controllers",
-    ("system:virtplane:controllers",),
+    "kubevirt-controller-certs", CONTROLLERS, "controllers", users.CONTROLLERS, (users.CONTROLLERS_GROUP,)
 )
-AGENT = Leaf("kubevirt-virt-handler-certs", AGENTS, "agent", "system:node:", ("system:nodes",))
-AGENT_SERVER = Leaf("kubevirt-virt-handler-server-certs", STREAMS, "agent-server", "system:node:", serves=True)
-AGENT_CLIENT = Leaf("virtplane-api-agent-client-certs", STREAMS, "agent-client", "system:apiserver")
+AGENT = Leaf("kubevirt-virt-handler-certs", AGENTS, "agent", users.NODE_PREFIX, (users.NODES_GROUP,))
+AGENT_SERVER = Leaf("kubevirt-virt-handler-server-certs", STREAMS, "agent-server", users.NODE_PREFIX, serves=True)
+AGENT_CLIENT = Leaf("virtplane-api-agent-client-certs", STREAMS, "agent-client", users.SERVER)
 """With which the API server calls agents."""
 MIGRATION_CLIENT = Leaf(
     "kubevirt-virt-handler-migration-client-certs", MIGRATION, "migration-client", "virtplane-migration"
 )
 MIGRATION_SERVER = Leaf(
-    "kubevirt-virt-handler-migration-server-certs", MIGRATION, "migration-server", "system:node:", serves=True
+    "kubevirt-virt-handler-migration-server-certs", MIGRATION, "migration-server", users.NODE_PREFIX, serves=True
 )
 EXPORT = Leaf("kubevirt-exportproxy-certs", EXPORTS, "exports", "virtplane-exports", serves=True)
 LEAVES = (

@@ -20,11 +20,10 @@ from certs.authority import alternatives, subject
 from certs.pem import PemError, read_request
 from kube.encoding import decode
 from kube.objects import Object
+from kube.users import NODE_PREFIX, NODES_GROUP
 
 CLIENT_SIGNER = "virtplane.io/agent-client"
 SERVING_SIGNER = "virtplane.io/agent-serving"
-USER_PREFIX, GROUP = "system:node:", "system:nodes"
-"""How agents are called as users, followed by the name of their node, and the group of them all."""
 _USAGES = {CLIENT_SIGNER: "client auth", SERVING_SIGNER: "server auth"}
 SIGNERS = tuple(_USAGES)
 _NODE_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,50}[a-z0-9])?")
@@ -46,7 +45,7 @@ class AgentRequest:
 
 def make_request(signer: str, node: str, key: ec.EllipticCurvePrivateKey) -> Object:
     """Return the CertificateSigningRequest of the agent of ``node``, called the same each time for the same key."""
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject(f"{USER_PREFIX}{node}", [GROUP]))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject(f"{NODE_PREFIX}{node}", [NODES_GROUP]))
     if signer == SERVING_SIGNER:
         builder = builder.add_extension(alternatives([node]), critical=False)
     pem = builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
@@ -73,9 +72,9 @@ def agent_request(spec: Object) -> AgentRequest:
     except (PemError, ValueError) as unreadable:
         raise RequestError(str(unreadable)) from unreadable
     common = [str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    node = common[0].removeprefix(USER_PREFIX) if common else ""
-    if not _NODE_NAME.fullmatch(node) or request.subject != subject(f"{USER_PREFIX}{node}", [GROUP]):
-        raise RequestError(f"the subject must be exactly O={GROUP}, CN={USER_PREFIX}NAME")
+    node = common[0].removeprefix(NODE_PREFIX) if common else ""
+    if not _NODE_NAME.fullmatch(node) or request.subject != subject(f"{NODE_PREFIX}{node}", [NODES_GROUP]):
+        raise RequestError(f"the subject must be exactly O={NODES_GROUP}, CN={NODE_PREFIX}NAME")
     if not {_USAGES[signer]} <= set(spec["usages"]) <= _HARMLESS | {_USAGES[signer]}:
         raise RequestError(f'the usages must be "{_USAGES[signer]}" and "digital signature"')
     wanted = [alternatives([node])] if signer == SERVING_SIGNER else []

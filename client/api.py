@@ -168,10 +168,6 @@ class Client:
         """Replace the ``spec.finalizers`` of a kind that is held by such; a conflict as with :meth:`update`."""
         return await self._request("PUT", f"{_path_of(kind, obj)}/finalize", body=obj)
 
-    async def update_status(self, kind: Kind, obj: Object) -> Object:
-        """Replace the status; a conflict when ``metadata.resourceVersion`` is set and not the newest."""
-        return await self._request("PUT", f"{_path_of(kind, obj)}/status", body=obj)
-
     async def patch(
         self, kind: Kind, name: str, namespace: str | None, patch: Patch, *, subresource: str | None = None
     ) -> Object:

@@ -10,8 +10,6 @@ SCHEDULABLE_LABEL = "kubevirt.io/schedulable"
 LEASE_NAMESPACE = "kube-node-lease"
 """Where each node's agent renews a Lease of the node's name."""
 
-AGENT_ACCOUNT = "system:serviceaccount:virtplane:virtplane-agent"
-"""Who all agents are in a cluster, where they have no certificates: pods, each with a token that names its node."""
 POD_NODE = "authentication.kubernetes.io/node-name"
 """Where a cluster says which node the pod is on that a token was made for (KEP-4193)."""
 AGENT_PORT = "virtplane.io/agent-port"

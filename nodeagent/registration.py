@@ -11,12 +11,12 @@ from typing import Any
 
 import structlog
 
-from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from client.api import ApiError, Client
 from client.configuration import LiveConfiguration
 from client.kinds import LEASE, NODE
 from kube import quantity
 from kube.conditions import set_condition
+from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.metadata import status_patch
 from kube.nodes import AGENT_PORT, LEASE_NAMESPACE, SCHEDULABLE_LABEL
 from kube.objects import Object

@@ -17,16 +17,7 @@ import structlog
 from certs.bootstrap import Pki, needed
 from certs.held import Held, Needed
 from certs.names import serving_names
-from certs.objects import (
-    CONSUMERS,
-    NAMESPACE,
-    Statement,
-    bundle_of,
-    consumers_of,
-    secret_of,
-    statements,
-    trust_in,
-)
+from certs.objects import CONSUMERS, Statement, bundle_of, consumers_of, secret_of, statements, trust_in
 from certs.pair import Pair
 from certs.purposes import LEAVES, PURPOSES, Purpose
 from certs.trust import Kept, Trust
@@ -37,6 +28,7 @@ from client.running import alongside
 from client.workqueue import WorkQueue
 from kube.certificates import Strategy
 from kube.configuration import governing
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from virtplane.home import Home
 from virtplane.prepare import write_kubeconfigs

@@ -9,7 +9,7 @@ from certs.bootstrap import Pki
 from certs.pair import Pair
 from certs.pinning import PIN
 from certs.purposes import AGENT, API
-from certs.requests import USER_PREFIX
+from kube.users import NODE_PREFIX
 from nodeagent.enrolment.errors import JoinError
 from nodeagent.enrolment.join import Options
 from nodeagent.enrolment.join import join as join_server
@@ -56,7 +56,7 @@ def enrolled_node(home: Home) -> str | None:
         named = Pair.load(home.pki, AGENT.file).certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except (FileNotFoundError, ValueError):
         return None
-    return str(named[0].value).removeprefix(USER_PREFIX) if named else None
+    return str(named[0].value).removeprefix(NODE_PREFIX) if named else None
 
 
 def _tell(text: str) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from client.api import Client
 from client.kinds import (
     API_SERVICE,
@@ -22,6 +21,7 @@ from client.kinds import (
     SECRET,
     Kind,
 )
+from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.objects import Object
 from virtplane.manifests import KINDS, PART_OF, installation, kind_of
 from virtplane.preconditions import DATABASE, InstallError, chosen_overlay, require_free_groups, require_rights

@@ -10,18 +10,17 @@ from apiserver.preconditions import needed, require_rights
 from certs.bootstrap import Pki
 from certs.held import Held
 from certs.names import service_names
-from certs.objects import CONSUMERS, NAMESPACE
+from certs.objects import CONSUMERS
 from certs.purposes import AGENT_CLIENT, API, SERVER, STREAMS
 from client.api import Client
 from client.rights import Right
 from client.running import alongside, until
+from kube.installation import NAMESPACE, SERVICE
 from virtplane.certificates import CertificateFiles, Consumer
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
 from virtplane.settings import Settings
 
-SERVICE = "virtplane-api"
-"""Where kube-apiserver reaches the server."""
 LEAVES, PURPOSES = (API, AGENT_CLIENT), (SERVER, STREAMS)
 RIGHTS = (
     *(Right(verb, "", "secrets", NAMESPACE, leaf.secret) for leaf in LEAVES for verb in ("list", "watch")),

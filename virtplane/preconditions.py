@@ -2,17 +2,15 @@
 
 from collections.abc import Iterable
 
-from certs.objects import NAMESPACE
 from client.api import Client
 from client.errors import ApiError
 from client.kinds import API_SERVICE, DEPLOYMENT, ROLE_BINDING, SECRET, Kind
 from client.rights import Right, missing
+from kube.installation import NAMESPACE, SERVICE
 from kube.objects import Object
 from virtplane.errors import VirtplaneError
 from virtplane.manifests import KINDS, PART_OF, kind_of
 
-SERVER = "virtplane-api"
-"""The server's Deployment, and its Service."""
 DATABASE = "virtplane-database"
 """The Secret with the database's URL, and the claim of a database's volume."""
 _NEEDED = ("list", "create", "patch", "delete")
@@ -72,7 +70,7 @@ async def chosen_overlay(client: Client, asked: str | None, database_url: str) -
 
 async def installed_overlay(client: Client) -> str | None:
     """Return the overlay of the installation that is there, or None."""
-    server = await _found(client, DEPLOYMENT, SERVER)
+    server = await _found(client, DEPLOYMENT, SERVICE)
     if server is None:
         return None
     volumes = server["spec"]["template"]["spec"].get("volumes") or ()
@@ -89,7 +87,7 @@ async def _found(client: Client, kind: Kind, name: str) -> Object | None:
 
 
 def _is_ours(service: Object) -> bool:
-    return (service["spec"].get("service") or {}).get("name") == SERVER and _labelled(service)
+    return (service["spec"].get("service") or {}).get("name") == SERVICE and _labelled(service)
 
 
 def _labelled(obj: Object) -> bool:

@@ -4,17 +4,18 @@ import asyncio
 from datetime import timedelta
 
 from certs.authority import subject
-from certs.objects import NAMESPACE, kept_in
+from certs.objects import kept_in
 from certs.purposes import AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER
-from certs.requests import GROUP, USER_PREFIX
 from client.api import Client
 from client.errors import ApiError
 from client.kinds import CONFIG_MAP, EVENT, NODE, SECRET
 from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
 from kube.bootstraptokens import SECRET_TYPE, read_token
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.timestamps import from_time, to_time, utc_now
+from kube.users import NODE_PREFIX, NODES_GROUP
 from virtplane.administrator import administrator
 from virtplane.errors import VirtplaneError
 from virtplane.settings import Settings, node_name
@@ -83,7 +84,7 @@ async def _renew_own(client: Client, node: str) -> None:
     """Have the agent of the server's own host given new certificates, which it gets without asking."""
     secrets = {each["metadata"]["name"]: each for each in (await client.list(SECRET, NAMESPACE))["items"]}
     kept = kept_in(secrets.get(AGENT.secret), leaf=True)
-    if kept is None or kept.pair.certificate.subject != subject(f"{USER_PREFIX}{node}", [GROUP]):
+    if kept is None or kept.pair.certificate.subject != subject(f"{NODE_PREFIX}{node}", [NODES_GROUP]):
         return
     for leaf in (AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER):
         await _delete(client, leaf.secret, NAMESPACE)

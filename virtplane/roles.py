@@ -36,8 +36,8 @@ async def run_server(settings: Settings, stop: asyncio.Event, ready: asyncio.Eve
 
 async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asyncio.Event) -> None:
     """Run the controllers against the installation's own server, or the Kubernetes cluster that it is a part of."""
-    from certs.objects import NAMESPACE  # noqa: PLC0415
     from controllers.manager import Options, run  # noqa: PLC0415
+    from kube.installation import NAMESPACE  # noqa: PLC0415
 
     options = Options(
         kubeconfig=_kubeconfig(settings, "controllers"),

@@ -14,7 +14,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from apiserver.machinery.objectmeta import subdomain_problem
-from apiserver.machinery.resource import NODE_PREFIX
+from kube.users import NODE_PREFIX
 from virtplane.errors import VirtplaneError
 
 ENVIRONMENT_PREFIX = "VIRTPLANE_"

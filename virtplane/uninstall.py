@@ -4,7 +4,6 @@ First the machines, while there is somebody to end their guests; then the APISer
 would hold up the deletion of every namespace; then the rest.
 """
 
-from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from certs.requests import SIGNERS
 from client.api import Client
 from client.errors import ApiError
@@ -21,6 +20,7 @@ from client.kinds import (
 )
 from kube.conditions import Condition
 from kube.groups import is_kubevirt
+from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.objects import Object
 from virtplane.install import Tell, called, ours, settle
 from virtplane.manifests import KINDS

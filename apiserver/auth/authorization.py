@@ -7,7 +7,7 @@ and what is served.
 from typing import Protocol
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.auth.identities import ANONYMOUS, AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
+from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.noderestriction import NODE_RULES, BoundTo, node_may
 from apiserver.auth.policy import BASIC_RULES, DISCOVERY_RULES
 from apiserver.auth.roles import Roles
@@ -15,8 +15,9 @@ from apiserver.auth.rules import EVERYTHING, Rule, rule
 from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller
-from certs.objects import NAMESPACE as INSTALL_NAMESPACE
 from certs.requests import SIGNERS
+from kube.installation import NAMESPACE as INSTALL_NAMESPACE
+from kube.users import AUTHENTICATED, CONTROLLERS_GROUP, MASTERS_GROUP
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz", "/version"})
 

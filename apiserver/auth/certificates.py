@@ -13,11 +13,12 @@ from typing import Protocol
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from apiserver.auth.identities import AUTHENTICATED, known
+from apiserver.auth.identities import known
 from apiserver.machinery.resource import Caller
 from certs.bundles import Bundles
 from certs.purposes import AGENT, AGENTS, CLIENTS, CONTROLLER, CONTROLLERS, Purpose, purpose_of
 from certs.trust import signed_by
+from kube.users import AUTHENTICATED
 
 REMEMBERED = 1024
 """How many certificates are remembered, so that only a connection's first request takes the time to verify it."""

@@ -8,11 +8,11 @@ from collections.abc import Iterable
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import Authorizer
-from apiserver.auth.identities import MASTERS_GROUP
 from apiserver.auth.roles import GROUP, Roles, role_key
 from apiserver.auth.rules import EVERYTHING, Rule, not_covered
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Caller, Object
+from kube.users import MASTERS_GROUP
 
 
 class Escalation:

@@ -2,21 +2,19 @@
 
 from collections.abc import Iterable
 
-from apiserver.machinery.resource import NODES_GROUP, Caller
-from certs.objects import NAMESPACE
-from kube.nodes import AGENT_ACCOUNT
+from apiserver.machinery.resource import Caller
+from kube.users import (
+    ACCOUNT_PREFIX,
+    ACCOUNTS_GROUP,
+    AGENT_ACCOUNT,
+    AUTHENTICATED,
+    CONTROLLERS_ACCOUNT,
+    CONTROLLERS_GROUP,
+    NODES_GROUP,
+    UNAUTHENTICATED,
+)
 
-CONTROLLERS_GROUP = "system:virtplane:controllers"
-MASTERS_GROUP = "system:masters"
-AUTHENTICATED = "system:authenticated"
-"""The group of everybody who is known."""
-UNAUTHENTICATED = "system:unauthenticated"
 ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
-ACCOUNT_PREFIX = "system:serviceaccount:"
-"""How the names of ServiceAccounts begin as users; namespace and name follow, parted by a colon."""
-_ACCOUNTS_GROUP = "system:serviceaccounts"
-CONTROLLERS_ACCOUNT = f"{ACCOUNT_PREFIX}{NAMESPACE}:virtplane-controllers"
-"""The controllers where they run as pods."""
 _OWN_ACCOUNTS = frozenset({CONTROLLERS_ACCOUNT, AGENT_ACCOUNT})
 
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
@@ -54,7 +52,7 @@ def account_name(namespace: str, name: str) -> str:
 
 def account_caller(namespace: str, name: str, *, uid: str = "", extra: Extra = ()) -> Caller:
     """Return a ServiceAccount as a caller, with the groups that all of its namespace, and all of them, are in."""
-    groups = {_ACCOUNTS_GROUP, f"{_ACCOUNTS_GROUP}:{namespace}"}
+    groups = {ACCOUNTS_GROUP, f"{ACCOUNTS_GROUP}:{namespace}"}
     return known(account_name(namespace, name), groups, uid=uid, extra=extra)
 
 

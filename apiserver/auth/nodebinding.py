@@ -3,8 +3,9 @@
 Source: Kubernetes' Node authorizer, which lets a kubelet read only the Secrets of pods bound to it.
 """
 
-from apiserver.machinery.resource import NODE_PREFIX, Stored
+from apiserver.machinery.resource import Stored
 from kube.instances import node_of, secret_names
+from kube.users import NODE_PREFIX
 
 INSTANCES = "virtualmachineinstances"
 REQUESTS = "certificatesigningrequests"

@@ -9,8 +9,8 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.rules import rule
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.selectors import parse_field_selector
-from certs.objects import NAMESPACE
 from certs.purposes import AGENTS, SERVER, STREAMS
+from kube.installation import NAMESPACE
 from kube.nodes import LEASE_NAMESPACE
 
 BoundTo = Callable[[str, RequestInfo], bool]

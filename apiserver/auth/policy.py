@@ -6,17 +6,16 @@ served here, and KubeVirt's ``pkg/virt-operator/resource/generate/rbac`` for its
 
 from collections.abc import Iterable
 
-from apiserver.auth.identities import AUTHENTICATED, MASTERS_GROUP
 from apiserver.auth.roles import GROUP
 from apiserver.auth.rules import Rule
 from apiserver.machinery.resource import Object
 from kube.bootstraptokens import AGENTS_GROUP
+from kube.users import ACCOUNTS_GROUP, AUTHENTICATED, MASTERS_GROUP, UNAUTHENTICATED
 
 AUTOUPDATE = "rbac.authorization.kubernetes.io/autoupdate"
 """The annotation that keeps a default as it is, where it is ``false``."""
 _BOOTSTRAPPING = {"kubernetes.io/bootstrapping": "rbac-defaults"}
 _AGGREGATE = "rbac.authorization.k8s.io/aggregate-to-"
-_UNAUTHENTICATED = "system:unauthenticated"
 
 _READ = "get list watch"
 _EDIT = "create delete get list patch update watch"
@@ -198,11 +197,11 @@ CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("cluster-admin", MASTERS_GROUP),
     _binding("system:discovery", AUTHENTICATED),
     _binding("system:basic-user", AUTHENTICATED),
-    _binding("system:public-info-viewer", AUTHENTICATED, _UNAUTHENTICATED),
+    _binding("system:public-info-viewer", AUTHENTICATED, UNAUTHENTICATED),
     _binding(_NODE_BOOTSTRAPPER, AGENTS_GROUP),
     _binding(_NODE_CLIENT, AGENTS_GROUP),
     _binding("system:monitoring", "system:monitoring"),
-    _binding("system:service-account-issuer-discovery", "system:serviceaccounts"),
+    _binding("system:service-account-issuer-discovery", ACCOUNTS_GROUP),
     _binding("kubevirt.io:default", AUTHENTICATED),
     _binding("instancetype.kubevirt.io:view", AUTHENTICATED),
 )

@@ -17,7 +17,7 @@ from apiserver.auth.certificates import REMEMBERED, CertificateOwners
 from apiserver.machinery.resource import Caller, Stored
 from apiserver.storage.contract import CompactedError, FutureRevisionError, Selection, Store, UnavailableError
 from certs.authority import issued_at
-from certs.objects import NAMESPACE
+from kube.installation import NAMESPACE
 from kube.revocation import CONFIG_MAP, revoked_at
 
 RETRY_SECONDS = 0.5

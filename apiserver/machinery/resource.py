@@ -12,12 +12,8 @@ from typing import Any, Protocol
 from apiserver.machinery.errors import FieldError, qualified_resource
 from apiserver.machinery.objectmeta import NameRule, subdomain_problem
 from apiserver.machinery.schema import Schema
-from kube.nodes import AGENT_ACCOUNT, POD_NODE
-
-NODES_GROUP = "system:nodes"
-"""The group of all node agents."""
-NODE_PREFIX = "system:node:"
-"""How the names of node agents begin; the name of their node follows."""
+from kube.nodes import POD_NODE
+from kube.users import AGENT_ACCOUNT, NODE_PREFIX, NODES_GROUP
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 STATUS_VERBS = ("get", "patch", "update")

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from cryptography import x509
 
-from certs.objects import NAMESPACE, pem
+from certs.objects import pem
 from certs.trust import Report, fingerprint
 from client.api import Client
 from client.informer import Informer
 from client.kinds import API_SERVICE
 from client.store import key_of
+from kube.installation import NAMESPACE
 from kube.objects import Object
 
 CONSUMER = "kube-apiserver"

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from certs.authority import Life, make_authority
-from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of, statements, statements_of, trust_in
+from certs.objects import CONSUMERS, bundle_of, secret_of, statements, statements_of, trust_in
 from certs.overlap import IssueLeaf, MakeAuthority, Wait, Write, WriteBundle, next_step, seconds_until
 from certs.purposes import BY_SECRET, PURPOSES, SERVER, Purpose
 from certs.trust import Kept, Trust
@@ -22,6 +22,7 @@ from controllers.certificates.progress import Progress
 from controllers.context import Context
 from kube.certificates import Strategy
 from kube.configuration import governing
+from kube.installation import NAMESPACE
 from kube.objects import Object
 
 log = structlog.get_logger(__name__)

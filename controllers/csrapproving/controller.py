@@ -6,9 +6,9 @@ from datetime import datetime
 import structlog
 
 from certs.authority import issued_at, subject
-from certs.objects import NAMESPACE, kept_in
+from certs.objects import kept_in
 from certs.purposes import AGENT
-from certs.requests import CLIENT_SIGNER, GROUP, USER_PREFIX, certificate_end
+from certs.requests import CLIENT_SIGNER, certificate_end
 from client.errors import ApiError
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, NODE, SECRET, SUBJECT_ACCESS_REVIEW, Kind
 from client.workqueue import WorkQueue
@@ -17,10 +17,12 @@ from controllers.csrapproving.decide import Approve, Known, Leave, decide, is_pe
 from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
 from kube.bootstraptokens import USED_ANNOTATION, BootstrapToken, read_token, secret_name, token_id_of
 from kube.conditions import get_condition, is_true, set_condition
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.revocation import revoked_at
 from kube.timestamps import from_time
+from kube.users import NODE_PREFIX, NODES_GROUP
 
 APPROVAL_NEEDED = "ApprovalNeeded"
 """The condition of a request that somebody has to decide about; its message says why."""
@@ -112,7 +114,7 @@ class ApprovingController:
     async def _own(self, node: str) -> Iterable[datetime]:
         """Return when the server's own host was given its certificate, if that is for ``node``."""
         kept = kept_in(await self._read(SECRET, AGENT.secret, NAMESPACE), leaf=True)
-        own = kept is not None and kept.pair.certificate.subject == subject(f"{USER_PREFIX}{node}", [GROUP])
+        own = kept is not None and kept.pair.certificate.subject == subject(f"{NODE_PREFIX}{node}", [NODES_GROUP])
         return [issued_at(kept.pair.certificate)] if kept is not None and own else []
 
     async def _use_up(self, token: BootstrapToken, csr: Object) -> None:

@@ -9,19 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from certs.requests import (
-    CLIENT_SIGNER,
-    GROUP,
-    SERVING_SIGNER,
-    SIGNERS,
-    USER_PREFIX,
-    RequestError,
-    agent_request,
-)
+from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, SIGNERS, RequestError, agent_request
 from kube.bootstraptokens import BootstrapToken
 from kube.conditions import get_condition
-from kube.nodes import AGENT_ACCOUNT, POD_NODE
+from kube.nodes import POD_NODE
 from kube.objects import Object
+from kube.users import AGENT_ACCOUNT, NODE_PREFIX, NODES_GROUP
 
 DECIDED = ("Approved", "Denied", "Failed")
 
@@ -78,8 +71,8 @@ def agent_of(spec: Object) -> str | None:
     The agent of a pod has the token of its ServiceAccount, which tells the node, and needs no certificate to call with.
     """
     user: str = spec.get("username", "")
-    if GROUP in (spec.get("groups") or ()):
-        return user.removeprefix(USER_PREFIX) if user.startswith(USER_PREFIX) else ""
+    if NODES_GROUP in (spec.get("groups") or ()):
+        return user.removeprefix(NODE_PREFIX) if user.startswith(NODE_PREFIX) else ""
     if user != AGENT_ACCOUNT or spec["signerName"] != SERVING_SIGNER:
         return None
     named = (spec.get("extra") or {}).get(POD_NODE) or ()

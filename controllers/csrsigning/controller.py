@@ -11,19 +11,10 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.authority import Life, sign_client, sign_server
-from certs.objects import CONSUMERS, NAMESPACE, statements, trust_in
+from certs.objects import CONSUMERS, statements, trust_in
 from certs.pair import Pair
 from certs.purposes import AGENTS, STREAMS, Purpose
-from certs.requests import (
-    CLIENT_SIGNER,
-    GROUP,
-    SERVING_SIGNER,
-    SIGNERS,
-    USER_PREFIX,
-    AgentRequest,
-    RequestError,
-    agent_request,
-)
+from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, SIGNERS, AgentRequest, RequestError, agent_request
 from client.errors import ApiError
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, KUBEVIRT, SECRET, Kind
 from client.workqueue import WorkQueue
@@ -31,8 +22,10 @@ from controllers.context import Context
 from kube.certificates import Strategy
 from kube.conditions import is_true, set_condition
 from kube.configuration import governing
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.timestamps import from_time
+from kube.users import NODE_PREFIX, NODES_GROUP
 
 PURPOSES = {CLIENT_SIGNER: AGENTS, SERVING_SIGNER: STREAMS}
 """Whose authority signs for which signer."""
@@ -128,9 +121,9 @@ def _is_to_be_signed(csr: Object) -> bool:
 
 
 def _issue(authority: Pair, asked: AgentRequest, life: Life) -> str:
-    user = f"{USER_PREFIX}{asked.node}"
+    user = f"{NODE_PREFIX}{asked.node}"
     if asked.signer == SERVING_SIGNER:
         issued = sign_server(authority, asked.key, user, [asked.node], life)
     else:
-        issued = sign_client(authority, asked.key, user, [GROUP], life)
+        issued = sign_client(authority, asked.key, user, [NODES_GROUP], life)
     return base64.b64encode(issued.public_bytes(Encoding.PEM)).decode()

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
-from certs.objects import NAMESPACE
 from client.informer import Informer
 from client.kinds import CONFIG_MAP, LEASE, NODE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.store import key_of
@@ -22,6 +21,7 @@ from controllers.nodelifecycle.decide import (
     time_left,
 )
 from controllers.scheduler.controller import BY_NODE
+from kube.installation import NAMESPACE
 from kube.metadata import status_patch
 from kube.objects import Object
 from kube.revocation import CONFIG_MAP as REVOKED_NODES

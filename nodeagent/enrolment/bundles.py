@@ -6,11 +6,12 @@ from datetime import datetime
 
 from certs.bootstrap import Pki
 from certs.held import Held
-from certs.objects import NAMESPACE, Statement, bundled_in
+from certs.objects import Statement, bundled_in
 from certs.purposes import Purpose
 from certs.trust import Trust
 from client.api import Client
 from client.kinds import CONFIG_MAP
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.timestamps import utc_now
 from nodeagent.enrolment.requesting import Enrolment

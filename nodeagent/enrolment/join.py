@@ -16,11 +16,11 @@ from certs.kubeconfig import write_kubeconfig
 from certs.objects import pem
 from certs.pair import Pair
 from certs.purposes import AGENT, AGENT_SERVER
-from certs.requests import GROUP, USER_PREFIX
 from client.api import Client
 from client.errors import ApiError
 from client.kinds import NODE
 from kube import bootstraptokens
+from kube.users import NODE_PREFIX, NODES_GROUP
 from nodeagent.enrolment.bundles import Bundles
 from nodeagent.enrolment.discovery import Address, pinned_authority
 from nodeagent.enrolment.errors import JoinError
@@ -69,7 +69,7 @@ async def _is_known(options: Options) -> bool:
         certificate = Pair.load(options.pki, AGENT.file).certificate
     except (FileNotFoundError, ValueError):
         return False
-    if certificate.subject != subject(f"{USER_PREFIX}{options.node_name}", [GROUP]):
+    if certificate.subject != subject(f"{NODE_PREFIX}{options.node_name}", [NODES_GROUP]):
         raise JoinError(
             f"this host has joined under another name ({certificate.subject.rfc4514_string()}): use that as "
             "--node-name, or another --home"

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from certs.bootstrap import Pki
-from certs.objects import NAMESPACE, STATEMENT_ANNOTATION, Statement, bundled_in
+from certs.objects import STATEMENT_ANNOTATION, Statement, bundled_in
 from certs.overlap import renewal, seconds_until
 from certs.pair import Pair
 from certs.purposes import Leaf
@@ -17,6 +17,7 @@ from client.kinds import CONFIG_MAP, NODE
 from client.workqueue import WorkQueue
 from kube.certificates import Lifetime, Strategy
 from kube.configuration import governing
+from kube.installation import NAMESPACE
 from kube.timestamps import utc_now
 from nodeagent.enrolment.bundles import Bundles
 from nodeagent.enrolment.errors import JoinError

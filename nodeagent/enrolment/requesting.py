@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs.pair import Pair
 from certs.purposes import AGENT, AGENT_SERVER, AGENTS, SERVER, STREAMS, Leaf, Purpose
-from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, USER_PREFIX, make_request
+from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, make_request
 from certs.signing import ensure_signing_key, load_signing_key
 from client.api import Client
 from client.errors import ApiError
 from client.kinds import CERTIFICATE_SIGNING_REQUEST
 from kube.conditions import get_condition
 from kube.encoding import decode
-from kube.nodes import AGENT_ACCOUNT
 from kube.objects import Object
+from kube.users import AGENT_ACCOUNT, NODE_PREFIX
 from nodeagent.enrolment.errors import JoinError
 
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.1, 5.0
@@ -39,12 +39,12 @@ class Wanted:
 
 def client_of(node: str, *, user: str = "") -> Wanted:
     """Return the certificate by which the server knows the agent of ``node``; the agent itself asks, or ``user``."""
-    return Wanted(signer=CLIENT_SIGNER, node=node, user=user or f"{USER_PREFIX}{node}", file=AGENT.file)
+    return Wanted(signer=CLIENT_SIGNER, node=node, user=user or f"{NODE_PREFIX}{node}", file=AGENT.file)
 
 
 def serving(node: str, *, user: str = "") -> Wanted:
     """Return the certificate by which the server knows what it reaches at ``node``; its agent asks, or ``user``."""
-    return Wanted(signer=SERVING_SIGNER, node=node, user=user or f"{USER_PREFIX}{node}", file=AGENT_SERVER.file)
+    return Wanted(signer=SERVING_SIGNER, node=node, user=user or f"{NODE_PREFIX}{node}", file=AGENT_SERVER.file)
 
 
 @dataclass(frozen=True, slots=True)

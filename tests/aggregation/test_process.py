@@ -13,12 +13,13 @@ from cryptography import x509
 
 from certs.authority import Life, make_authority
 from certs.names import service_names
-from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of
+from certs.objects import CONSUMERS, bundle_of, secret_of
 from certs.pair import Pair
 from certs.purposes import AGENT_CLIENT, API, SERVER, STREAMS, Leaf
 from certs.trust import Kept
 from client.api import Client
 from client.kinds import CONFIG_MAP, SECRET
+from kube.installation import NAMESPACE
 from tests.aggregation.conftest import account, eventually, trust
 from tests.aggregator import FrontProxy
 from tests.conformance.api import SECONDS, Api, connected

@@ -21,12 +21,12 @@ import yaml
 
 from apiserver.auth.policy import CLUSTER_ROLES
 from apiserver.storage import tasks
-from certs.objects import NAMESPACE
 from certs.purposes import API, CLIENTS, SERVER
 from client.api import Client
 from client.informer import Informer
 from client.kinds import API_SERVICE, CLUSTER_ROLE
 from controllers.certificates import aggregation
+from kube.installation import NAMESPACE
 from tests.aggregation.conftest import account, context_of, eventually, trust
 from tests.aggregation.machines import machine, machines
 from tests.aggregator import Aggregator, Backend, FrontProxy

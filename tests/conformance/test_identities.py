@@ -14,10 +14,10 @@ import pytest_asyncio
 
 from apiserver.auth.webtokens import Signer
 from certs.authority import Life, issue_client, issue_server, make_authority
-from certs.objects import NAMESPACE
 from certs.pair import Pair
 from certs.purposes import AGENTS, CLIENTS, CONTROLLERS, EXPORTS, MIGRATION, SERVER, STREAMS
 from certs.signing import load_signing_key
+from kube.installation import NAMESPACE
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.timestamps import to_time
 from tests.conformance.api import CONFIG_MAP, Api, Kind, connected

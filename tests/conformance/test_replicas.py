@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from apiserver.storage.migrate import migrate
-from certs.objects import NAMESPACE as INSTALL_NAMESPACE
+from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.timestamps import to_time, utc_now
 from tests.apiserver.storage import postgresql

@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from apiserver.auth.identities import CONTROLLERS_GROUP, MASTERS_GROUP
 from certs.bootstrap import Pki
-from certs.objects import NAMESPACE
 from certs.purposes import AGENT_SERVER, STREAMS
 from client.api import Client
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, LEASE, NODE, VIRTUAL_MACHINE_INSTANCE
 from controllers.manager import Options as ControllersOptions
 from controllers.manager import run as run_controllers
+from kube.installation import NAMESPACE
 from kube.nodes import agent_address
+from kube.users import CONTROLLERS_GROUP, MASTERS_GROUP
 from nodeagent.agent import Options, run
 from nodeagent.streams import server as streams
 from tests.conformance.api import SECONDS, Api, Kind, connected

@@ -12,11 +12,11 @@ import deploy
 from apiserver.auth import policy
 from apiserver.resources import actions, resources
 from certs.names import service_names
-from certs.objects import NAMESPACE
+from kube.installation import NAMESPACE, SERVICE
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
 from virtplane.manifests import OVERLAYS, ManifestError, build, installation
-from virtplane.membercertificates import RIGHTS, SERVICE
+from virtplane.membercertificates import RIGHTS
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
 
 RBAC = {"Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"}

@@ -9,7 +9,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs.objects import NAMESPACE
 from certs.purposes import SERVER
 from certs.requests import SERVING_SIGNER, make_request
 from client import kinds
@@ -24,8 +23,10 @@ from client.kinds import (
     VIRTUAL_MACHINE_INSTANCE,
 )
 from controllers.manager import Options, run
+from kube.installation import NAMESPACE
 from kube.instances import MACHINE_FINALIZER
-from kube.nodes import AGENT_ACCOUNT, LEASE_NAMESPACE
+from kube.nodes import LEASE_NAMESPACE
+from kube.users import AGENT_ACCOUNT
 from tests.conformance.api import SECONDS, Api, Kind, connected
 from tests.deploy.accounts import account, asked, given, used
 from tests.deploy.trust import SECRETS, trust_streams

@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from cryptography import x509
 
-from certs.objects import CONSUMERS, NAMESPACE, Statement, consumers_of
+from certs.objects import CONSUMERS, Statement, consumers_of
 from certs.purposes import SERVER, STREAMS
 from certs.trust import fingerprint
 from client.api import Client
 from client.kinds import CONFIG_MAP
+from kube.installation import NAMESPACE
 from tests.conformance.api import Api, Kind
 
 SECRETS = Kind("Secret", "", "v1", "secrets", NAMESPACE)

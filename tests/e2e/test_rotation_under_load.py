@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from certs.objects import NAMESPACE, bundled_in, kept_in
+from certs.objects import bundled_in, kept_in
 from certs.purposes import LEAVES, PURPOSES
 from certs.trust import Kept
 from client.api import Client
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from tests.e2e.load import under_load
 from tests.e2e.separate import Installation

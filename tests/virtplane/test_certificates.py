@@ -13,11 +13,12 @@ import yaml
 from cryptography import x509
 
 from certs.bootstrap import Pki
-from certs.objects import CONSUMERS, NAMESPACE
+from certs.objects import CONSUMERS
 from certs.pair import Pair
 from certs.purposes import API, LEAVES, PURPOSES, SERVER, Purpose
 from client.api import Client
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
+from kube.installation import NAMESPACE
 from virtplane.home import Home
 from virtplane.roles import Role, run_controllers, run_server
 from virtplane.settings import Settings

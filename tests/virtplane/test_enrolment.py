@@ -17,7 +17,7 @@ from cryptography import x509
 from certs.authority import issue_server, life_of, make_authority, served_names
 from certs.bootstrap import Pki, read_bundle
 from certs.kubeconfig import write_kubeconfig
-from certs.objects import CONSUMERS, NAMESPACE, STATEMENT_ANNOTATION
+from certs.objects import CONSUMERS, STATEMENT_ANNOTATION
 from certs.pair import Pair
 from certs.pinning import pin_of
 from certs.purposes import AGENT, AGENT_SERVER, Leaf
@@ -28,6 +28,7 @@ from client.errors import ApiError
 from client.informer import Informer
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, EVENT, KUBEVIRT, NODE, SECRET, Kind
 from kube.conditions import is_true
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from nodeagent.enrolment.errors import JoinError
 from nodeagent.enrolment.join import Options, join

@@ -19,10 +19,10 @@ from apiserver.resources.certificatesigningrequest.validation import (
 )
 from certs.pem import PemError, organizations, read_request
 from kube.timestamps import to_time, utc_now
+from kube.users import MASTERS_GROUP
 
 GROUP = "certificates.k8s.io"
 PLURAL = "certificatesigningrequests"
-ADMINISTRATORS = "system:masters"
 
 _OF_THE_CALLER = ("username", "uid", "groups", "extra")
 _SIGNERS_VERBS = {"approval": "approve", "status": "sign"}
@@ -84,8 +84,8 @@ class CertificateSigningRequestStrategy(Strategy):
     def refuses_write(self, new: Object, old: Object | None) -> str | None:
         """Let nobody become an administrator by a certificate (CertificateSubjectRestriction)."""
         spec = new["spec"]
-        if old is None and spec["signerName"] == CLIENT_SIGNER and ADMINISTRATORS in _groups(spec["request"]):
-            return f"use of {CLIENT_SIGNER} signer with {ADMINISTRATORS} group is not allowed"
+        if old is None and spec["signerName"] == CLIENT_SIGNER and MASTERS_GROUP in _groups(spec["request"]):
+            return f"use of {CLIENT_SIGNER} signer with {MASTERS_GROUP} group is not allowed"
         return None
 
     def refuses_subresource(self, subresource: str, new: Object, old: Object, caller: Caller) -> str | None:

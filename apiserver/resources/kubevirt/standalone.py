@@ -1,8 +1,8 @@
 """The KubeVirt object that a server with nobody to configure it begins with."""
 
 from apiserver.machinery.resource import Object
+from kube.installation import NAMESPACE
 
-NAMESPACE = "virtplane"
 NAME = "kubevirt"
 
 

@@ -9,7 +9,6 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from apiserver.auth.certificates import InstallationCertificates
-from apiserver.auth.identities import AUTHENTICATED
 from apiserver.machinery.resource import Caller
 from certs.authority import issue_client, make_authority
 from certs.bundles import LINGER_SECONDS, Bundles
@@ -27,6 +26,7 @@ from certs.purposes import (
     STREAMS,
     Purpose,
 )
+from kube.users import AUTHENTICATED
 from tests.conformance.api import Api, connected
 from tests.server import Server, running_server
 

@@ -14,12 +14,13 @@ from aiohttp import web
 
 from apiserver.auth import clusterreviews
 from apiserver.auth.clusterreviews import AccessReviews, TokenReviews
-from apiserver.auth.identities import ANONYMOUS, AUTHENTICATED
+from apiserver.auth.identities import ANONYMOUS
 from apiserver.auth.webtokens import TokenError
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.errors import StatusError
-from apiserver.machinery.resource import AGENT_ACCOUNT, Caller, Object
+from apiserver.machinery.resource import Caller, Object
 from client.api import Client
+from kube.users import AGENT_ACCOUNT, AUTHENTICATED
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

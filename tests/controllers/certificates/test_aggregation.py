@@ -12,7 +12,7 @@ from cryptography import x509
 
 from certs.bootstrap import Pki
 from certs.held import Held
-from certs.objects import NAMESPACE, bundled_in
+from certs.objects import bundled_in
 from certs.pair import Pair
 from certs.purposes import AGENT_CLIENT, API, PURPOSES, SERVER, STREAMS
 from certs.trust import signed_by
@@ -22,6 +22,7 @@ from client.informer import Informer
 from client.kinds import API_SERVICE, CONFIG_MAP, SECRET
 from controllers.certificates import aggregation
 from controllers.manager import Options, run
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from tests.kubernetes import catalogue, running_cluster
 from virtplane.certificates import CertificateFiles, Consumer

@@ -12,11 +12,12 @@ import pytest
 import pytest_asyncio
 
 from certs.authority import issue_client, make_authority
-from certs.objects import CONSUMERS, NAMESPACE, STATEMENT_ANNOTATION, Statement, secret_of, statements
+from certs.objects import CONSUMERS, STATEMENT_ANNOTATION, Statement, secret_of, statements
 from certs.purposes import ADMIN, AGENT, AGENTS, API, CLIENTS, LEAVES, PURPOSES, SERVER, STREAMS
 from certs.trust import Kept, Shown, fingerprint
 from client.kinds import CONFIG_MAP, EVENT, NODE, SECRET
 from controllers.certificates.controller import FORGET_AFTER
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.timestamps import utc_now
 from tests.controllers.certificates.world import World, a_world

@@ -9,11 +9,12 @@ import pytest_asyncio
 
 from certs.authority import Life, issue_client, make_authority
 from certs.bootstrap import Pki
-from certs.objects import CONSUMERS, NAMESPACE, bundle_of, secret_of
+from certs.objects import CONSUMERS, bundle_of, secret_of
 from certs.pair import Pair
 from certs.purposes import ADMIN, BY_SECRET, CLIENTS, CONTROLLER, PURPOSES, SERVER, STREAMS
 from certs.trust import Kept
 from client.kinds import CONFIG_MAP, KUBEVIRT, SECRET, Kind
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.timestamps import utc_now
 from tests.controllers.certificates.world import World, a_world

@@ -9,7 +9,7 @@ from typing import Any
 
 from certs.bootstrap import Pki, needed
 from certs.held import Held
-from certs.objects import CONSUMERS, NAMESPACE, statements, statements_of, trust_in
+from certs.objects import CONSUMERS, statements, statements_of, trust_in
 from certs.purposes import LEAVES, PURPOSES, Purpose
 from certs.trust import Trust, fingerprint
 from client.api import Client
@@ -21,6 +21,7 @@ from client.kinds import CONFIG_MAP, KUBEVIRT, NODE, SECRET, Kind
 from controllers.certificates.controller import CertificatesController
 from controllers.context import Context
 from kube.conditions import get_condition
+from kube.installation import NAMESPACE
 from kube.objects import Object
 from kube.timestamps import utc_now
 from tests.server import NODE as NODE_NAME

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, make_request
 from controllers.csrapproving.decide import Approve, Known, Leave, decide
 from kube.bootstraptokens import BootstrapToken
-from kube.nodes import AGENT_ACCOUNT, POD_NODE
+from kube.nodes import POD_NODE
+from kube.users import AGENT_ACCOUNT
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

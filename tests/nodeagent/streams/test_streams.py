@@ -20,10 +20,10 @@ from apiserver.http.agents import Agents
 from apiserver.machinery.action import Endpoint
 from apiserver.machinery.errors import StatusError
 from certs.authority import issue_client, issue_server, make_authority
-from certs.objects import NAMESPACE
 from certs.pair import Pair
 from client.api import Client
 from client.kinds import CONFIG_MAP, NODE, VIRTUAL_MACHINE_INSTANCE
+from kube.installation import NAMESPACE
 from kube.revocation import CONFIG_MAP as REVOKED_NODES
 from kube.streams import PROTOCOL
 from kube.timestamps import to_time, utc_now
