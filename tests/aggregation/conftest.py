@@ -157,3 +157,17 @@ async def account(masters: Api, cluster: Server, kubeconfig: Path) -> Path:
     config["users"][0]["user"] = {"token": answer.body["status"]["token"]}
     kubeconfig.write_text(yaml.safe_dump(config))
     return kubeconfig
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Server]:
+    """A cluster for one test, which may break it."""
+    async with running_server(tmp_path / "cluster") as cluster:
+        yield cluster
+
+
+@pytest.fixture
+async def masters(cluster: Server) -> AsyncIterator[Api]:
+    """Its administrator."""
+    async with connected(cluster) as session:
+        yield Api(session)

@@ -22,8 +22,8 @@ from client.kinds import CONFIG_MAP, SECRET
 from kube.installation import NAMESPACE
 from tests.aggregation.conftest import account, eventually, trust
 from tests.aggregator import FrontProxy
-from tests.conformance.api import SECONDS, Api, connected
-from tests.server import Server, running_server
+from tests.conformance.api import SECONDS, Api
+from tests.server import Server
 from virtplane import membercertificates
 from virtplane.membercertificates import CertificatesMissingError
 from virtplane.server import ServerError, serve
@@ -32,18 +32,6 @@ from virtplane.settings import Settings
 SERVICE = "virtplane-api.virtplane.svc"
 DAY = timedelta(days=1)
 MASTERS = {"X-Remote-User": "root", "X-Remote-Group": "system:masters"}
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Server]:
-    async with running_server(tmp_path / "cluster") as cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def masters(cluster: Server) -> AsyncIterator[Api]:
-    async with connected(cluster) as session:
-        yield Api(session)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A server that a cluster does not give what it needs refuses to start, and says what is missing."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +12,10 @@ from apiserver.preconditions import HalfConfiguredError, needed
 from client.errors import KubeconfigError
 from tests.aggregation.conftest import CONFIG, TRUST, account, trust
 from tests.aggregator import FrontProxy
-from tests.conformance.api import Api, connected
+from tests.conformance.api import Api
 from tests.server import Server, running_server
 
 RBAC = "/apis/rbac.authorization.k8s.io/v1"
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path) -> AsyncIterator[Server]:
-    """A cluster that may be broken."""
-    async with running_server(tmp_path / "cluster") as cluster:
-        yield cluster
-
-
-@pytest.fixture
-async def masters(cluster: Server) -> AsyncIterator[Api]:
-    """Its administrator."""
-    async with connected(cluster) as session:
-        yield Api(session)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import pytest
 
 from apiserver.registry.clusterobjects import ClusterObjects
 from client.api import Client
-from controllers.manager import Options, run
 from tests.aggregation.conftest import World, eventually
 from tests.aggregation.machines import machine, machines
-from tests.conformance.api import NAMESPACE, SECONDS, Answer, Kind
+from tests.conformance.api import NAMESPACE, Answer, Kind
+from tests.working import working_controllers
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 LIMIT_RANGE = Kind("LimitRange", "", "v1", "limitranges", "default")
@@ -69,18 +69,10 @@ async def test_with_its_namespace_go_the_machines_of_it(world: World) -> None:
     held = machine("held", "gone")
     assert (await make(world, machines("gone"), held)).code == 201
     await world.admin.delete(NAMESPACE, "gone")
-    stop = asyncio.Event()
     # They look after the cluster as its own controllers do, through discovery and the aggregator.
-    working = asyncio.create_task(
-        run(Options(kubeconfig=world.directory / "admin.kubeconfig", leader_elect=False), stop)
-    )
-    try:
+    async with working_controllers(world.directory / "admin.kubeconfig"):
         await world.admin.until(NAMESPACE, lambda found: "gone" not in found)
         assert (await world.admin.call("GET", machines("gone").path)).body["items"] == []
-    finally:
-        stop.set()
-        async with asyncio.timeout(SECONDS):
-            await working
 
 
 async def test_limits_of_a_namespace_hold_for_guests(world: World) -> None:

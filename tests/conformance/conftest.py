@@ -10,10 +10,10 @@ import aiohttp
 import pytest
 
 from apiserver.storage.migrate import migrate
-from controllers.manager import Options, run
 from tests.apiserver.storage import postgresql as postgresql_server
 from tests.conformance.api import KINDS, SECONDS, Api, Kind, connected
 from tests.server import Server, prepare, running_server
+from tests.working import working_controllers
 
 
 @pytest.fixture(scope="session")
@@ -47,15 +47,8 @@ async def server(database_url: str, tmp_path: Path) -> AsyncIterator[Server]:
 @pytest.fixture
 async def controllers(server: Server) -> AsyncIterator[None]:
     """The controllers at work."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    options = Options(kubeconfig=server.kubeconfig("controllers"), leader_elect=False)
-    working = asyncio.create_task(run(options, stop, ready))
-    async with asyncio.timeout(SECONDS):
-        await ready.wait()
-    yield
-    stop.set()
-    async with asyncio.timeout(SECONDS):
-        await working
+    async with working_controllers(server.kubeconfig("controllers")):
+        yield
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ the test's. libvirt and the guest are real.
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +13,6 @@ from certs.bootstrap import Pki
 from certs.purposes import AGENT_SERVER, STREAMS
 from client.api import Client
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, LEASE, NODE, VIRTUAL_MACHINE_INSTANCE
-from controllers.manager import Options as ControllersOptions
-from controllers.manager import run as run_controllers
 from kube.installation import NAMESPACE
 from kube.nodes import agent_address
 from kube.users import CONTROLLERS_GROUP, MASTERS_GROUP
@@ -28,6 +24,7 @@ from tests.deploy.accounts import asked, given, used
 from tests.deploy.trust import trust_streams
 from tests.server import NODE as NODE_NAME
 from tests.server import Server, running_server
+from tests.working import working, working_controllers
 
 if TYPE_CHECKING:
     from tests.libvirt_host import LibvirtHost
@@ -63,19 +60,6 @@ def options(server: Server, directory: Path, libvirt_uri: str) -> Options:
     )
 
 
-@asynccontextmanager
-async def working(work: Any, how: Any) -> AsyncIterator[asyncio.Event]:
-    """Run controllers or an agent; yields what tells that they are ready."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    task = asyncio.create_task(work(how, stop, ready))
-    try:
-        yield ready
-    finally:
-        stop.set()
-        async with asyncio.timeout(SECONDS):
-            await task
-
-
 async def approve(api: Api, client: Client) -> None:
     """Let the agent have its certificate, as the controllers do when its token names the node."""
     found = await api.until(CSRS, len)
@@ -106,9 +90,7 @@ async def test_an_agent_in_a_pod_takes_what_the_manifests_give_it_and_leaves_the
             Client.from_kubeconfig(server.kubeconfig("admin"), "tests") as client,
             Client.from_kubeconfig(server.kubeconfig("controllers"), "tests") as controllers,
             connected(server) as session,
-            working(
-                run_controllers, ControllersOptions(kubeconfig=server.kubeconfig("controllers"), leader_elect=False)
-            ),
+            working_controllers(server.kubeconfig("controllers")),
         ):
             api = Api(session)
             await client.create(NODE, {"metadata": {"name": NODE_NAME}})

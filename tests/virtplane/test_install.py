@@ -4,7 +4,6 @@ What a cluster does with what it was told, from pulling images to asking an APIS
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -33,10 +32,10 @@ from client.kinds import (
     SECRET,
     VIRTUAL_MACHINE,
 )
-from controllers.manager import Options, run
 from tests.apiserver.conftest import Kubectl, kubectl_with
 from tests.kubernetes import Machinery, catalogue, running_cluster
 from tests.server import Server
+from tests.working import working_controllers
 from virtplane.cli import main
 from virtplane.install import OURS, Wanted, install, report
 from virtplane.manifests import installation
@@ -84,19 +83,6 @@ async def machinery(client: Client) -> AsyncIterator[Machinery]:
     yield made
     working.cancel()
     await asyncio.gather(working, return_exceptions=True)
-
-
-@contextlib.asynccontextmanager
-async def controllers(cluster: Server) -> AsyncIterator[None]:
-    """What empties namespaces, and lets machines go."""
-    stop, ready = asyncio.Event(), asyncio.Event()
-    options = Options(kubeconfig=cluster.kubeconfig("controllers"), leader_elect=False)
-    working = asyncio.create_task(run(options, stop, ready))
-    async with asyncio.timeout(SECONDS):
-        await ready.wait()
-    yield
-    stop.set()
-    await working
 
 
 async def everything(client: Client) -> set[tuple[str, str, str]]:
@@ -267,7 +253,7 @@ async def test_nothing_is_left_after_it_was_removed(cluster: Server, client: Cli
     with pytest.raises(InstallError, match=r"there are machines, which would be lost: default/vm\. Delete them"):
         await uninstall(client, remove_machines=False, seconds=SECONDS, tell=ignore)
     assert await report(client, ignore)
-    async with controllers(cluster):
+    async with working_controllers(cluster.kubeconfig("controllers")):
         await uninstall(client, remove_machines=True, seconds=SECONDS, tell=ignore)
     assert await everything(client) == before
     node = await client.get(NODE, "one")
@@ -345,7 +331,7 @@ async def test_the_commands_say_what_they_do_and_end_with_a_code(
         1,
         ["virtplane: --timeout must be a duration, such as 24h or 1h30m"],
     )
-    async with controllers(cluster):
+    async with working_controllers(cluster.kubeconfig("controllers")):
         code, said = await call("uninstall")
     assert (code, said[-1]) == (0, "Virtplane is gone")
 

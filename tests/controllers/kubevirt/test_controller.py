@@ -1,6 +1,5 @@
 """The KubeVirt object's status, as API clients see it: the real controllers against a real HTTP server."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -9,9 +8,9 @@ import pytest
 
 from client.api import Client
 from client.kinds import KUBEVIRT
-from controllers.manager import Options, run
 from kube.nodes import architecture
 from tests.client.standin import StandIn, stand_in
+from tests.working import working_controllers
 
 Object = dict[str, Any]
 NAMESPACE = "virtplane"
@@ -19,15 +18,12 @@ NAMESPACE = "virtplane"
 
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[tuple[StandIn, Client]]:
-    async with stand_in(tmp_path) as (server, kubeconfig), Client.from_kubeconfig(kubeconfig, "tests") as client:
-        stop, ready = asyncio.Event(), asyncio.Event()
-        running = asyncio.create_task(run(Options(kubeconfig=kubeconfig, leader_elect=False), stop, ready))
-        async with asyncio.timeout(10):
-            await ready.wait()
+    async with (
+        stand_in(tmp_path) as (server, kubeconfig),
+        Client.from_kubeconfig(kubeconfig, "tests") as client,
+        working_controllers(kubeconfig),
+    ):
         yield server, client
-        stop.set()
-        async with asyncio.timeout(10):
-            await running
 
 
 async def create(client: Client, name: str = "kubevirt", **metadata: Any) -> None:
