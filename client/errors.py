@@ -1,8 +1,11 @@
 """What a request can fail with, in the words of Kubernetes' ``Status``."""
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import orjson
+
+T = TypeVar("T")
 
 
 class KubeconfigError(Exception):
@@ -71,3 +74,13 @@ class ApiError(Exception):
     def unreachable(self) -> bool:
         """No answer came: the connection failed or timed out. Whether the request took effect is unknown."""
         return self.code == 0
+
+
+async def if_found(request: Awaitable[T]) -> T | None:
+    """Return the answer, or None when the object does not exist. Raises ApiError for every other failure."""
+    try:
+        return await request
+    except ApiError as error:
+        if not error.not_found:
+            raise
+        return None

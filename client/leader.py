@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import structlog
 
 from client.api import Client
-from client.errors import ApiError
+from client.errors import ApiError, if_found
 from client.kinds import LEASE
 from kube.objects import Object
 from kube.timestamps import to_micro_time, utc_now
@@ -95,11 +95,8 @@ class LeaderElector:
             return False
 
     async def _take(self) -> bool:
-        try:
-            lease = await self._client.get(LEASE, self._name, self._namespace)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        lease = await if_found(self._client.get(LEASE, self._name, self._namespace))
+        if lease is None:
             await self._client.create(LEASE, self._lease({}))
             return True
         if self._is_held_by_another(lease):

@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 
-from client.api import ApiError, Client
+from client.api import Client
 from client.configuration import LiveConfiguration
+from client.errors import ApiError, if_found
 from client.kinds import LEASE, NODE
 from kube import quantity
 from kube.conditions import set_condition
@@ -99,11 +100,8 @@ class Registration:
             "leaseDurationSeconds": LEASE_SECONDS,
             "renewTime": to_micro_time(utc_now()),
         }
-        try:
-            await self._client.patch(LEASE, self._name, self._lease_namespace, {"spec": spec})
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        patching = self._client.patch(LEASE, self._name, self._lease_namespace, {"spec": spec})
+        if await if_found(patching) is None:
             metadata = {"name": self._name, "namespace": self._lease_namespace}
             await self._client.create(LEASE, {"metadata": metadata, "spec": spec})
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from client.api import Client
-from client.errors import ApiError
-from client.kinds import API_SERVICE, DEPLOYMENT, ROLE_BINDING, SECRET, Kind
+from client.errors import if_found
+from client.kinds import API_SERVICE, DEPLOYMENT, ROLE_BINDING, SECRET
 from client.rights import Right, missing
 from kube.installation import NAMESPACE, SERVICE
 from kube.objects import Object
@@ -60,7 +60,7 @@ async def chosen_overlay(client: Client, asked: str | None, database_url: str) -
         raise InstallError("a database's URL is given, which the overlay sqlite has no use for: use that of postgresql")
     if database_url and not database_url.startswith(_POSTGRESQL):
         raise InstallError("the URL of the database must begin with postgresql://")
-    if chosen == "postgresql" and not database_url and await _found(client, SECRET, DATABASE) is None:
+    if chosen == "postgresql" and not database_url and await if_found(client.get(SECRET, DATABASE, NAMESPACE)) is None:
         raise InstallError(
             f"the overlay postgresql needs a database: give --database-url, or make the Secret {NAMESPACE}/{DATABASE} "
             "with the key url"
@@ -70,20 +70,11 @@ async def chosen_overlay(client: Client, asked: str | None, database_url: str) -
 
 async def installed_overlay(client: Client) -> str | None:
     """Return the overlay of the installation that is there, or None."""
-    server = await _found(client, DEPLOYMENT, SERVICE)
+    server = await if_found(client.get(DEPLOYMENT, SERVICE, NAMESPACE))
     if server is None:
         return None
     volumes = server["spec"]["template"]["spec"].get("volumes") or ()
     return "sqlite" if any("persistentVolumeClaim" in each for each in volumes) else "postgresql"
-
-
-async def _found(client: Client, kind: Kind, name: str) -> Object | None:
-    try:
-        return await client.get(kind, name, NAMESPACE)
-    except ApiError as error:
-        if not error.not_found:
-            raise
-        return None
 
 
 def _is_ours(service: Object) -> bool:

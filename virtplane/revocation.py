@@ -7,7 +7,7 @@ from certs.authority import subject
 from certs.objects import kept_in
 from certs.purposes import AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER
 from client.api import Client
-from client.errors import ApiError
+from client.errors import if_found
 from client.kinds import CONFIG_MAP, EVENT, NODE, SECRET
 from kube.bootstraptokens import NAMESPACE as TOKENS_NAMESPACE
 from kube.bootstraptokens import SECRET_TYPE, read_token
@@ -48,7 +48,7 @@ async def _revoke(settings: Settings, node: str) -> None:
         for secret in (await client.list(SECRET, TOKENS_NAMESPACE, field_selector=f"type={SECRET_TYPE}"))["items"]:
             token = read_token(secret)
             if token is not None and token.node == node:
-                await _delete(client, secret["metadata"]["name"], TOKENS_NAMESPACE)
+                await if_found(client.delete(SECRET, secret["metadata"]["name"], TOKENS_NAMESPACE))
         await asyncio.sleep(2 * MARGIN.total_seconds())
         await _renew_own(client, node)
 
@@ -72,11 +72,7 @@ def _event(node: str) -> Object:
 
 async def _note(client: Client, node: str, moment: str) -> None:
     patch = {"data": {node: moment}}
-    try:
-        await client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)
-    except ApiError as error:
-        if not error.not_found:
-            raise
+    if await if_found(client.patch(CONFIG_MAP, REVOKED_NODES, NAMESPACE, patch)) is None:
         await client.create(CONFIG_MAP, {"metadata": {"name": REVOKED_NODES, "namespace": NAMESPACE}, **patch})
 
 
@@ -87,12 +83,4 @@ async def _renew_own(client: Client, node: str) -> None:
     if kept is None or kept.pair.certificate.subject != subject(f"{NODE_PREFIX}{node}", [NODES_GROUP]):
         return
     for leaf in (AGENT, AGENT_SERVER, MIGRATION_CLIENT, MIGRATION_SERVER):
-        await _delete(client, leaf.secret, NAMESPACE)
-
-
-async def _delete(client: Client, name: str, namespace: str) -> None:
-    try:
-        await client.delete(SECRET, name, namespace)
-    except ApiError as error:
-        if not error.not_found:
-            raise
+        await if_found(client.delete(SECRET, leaf.secret, NAMESPACE))

@@ -6,7 +6,7 @@ would hold up the deletion of every namespace; then the rest.
 
 from certs.requests import SIGNERS
 from client.api import Client
-from client.errors import ApiError
+from client.errors import ApiError, if_found
 from client.kinds import (
     API_SERVICE,
     CERTIFICATE_SIGNING_REQUEST,
@@ -97,11 +97,8 @@ async def _machines_left(client: Client) -> dict[str, str]:
 
 
 async def _namespace_left(client: Client) -> dict[str, str]:
-    try:
-        namespace = await client.get(NAMESPACE, INSTALL_NAMESPACE)
-    except ApiError as error:
-        if not error.not_found:
-            raise
+    namespace = await if_found(client.get(NAMESPACE, INSTALL_NAMESPACE))
+    if namespace is None:
         return {}
     conditions: list[Condition] = namespace.get("status", {}).get("conditions", [])
     why = [each.get("message", "") for each in conditions if each["status"] == "True"]
@@ -110,11 +107,8 @@ async def _namespace_left(client: Client) -> dict[str, str]:
 
 async def _delete(client: Client, kind: Kind, obj: Object, tell: Tell) -> None:
     metadata = obj["metadata"]
-    try:
-        await client.delete(kind, metadata["name"], metadata.get("namespace"), propagation_policy="Background")
-    except ApiError as error:
-        if not error.not_found:
-            raise
+    place = metadata.get("namespace")
+    await if_found(client.delete(kind, metadata["name"], place, propagation_policy="Background"))
     tell(f"{called(obj)}: deleted")
 
 

@@ -9,8 +9,8 @@ from certs.authority import issued_at, subject
 from certs.objects import kept_in
 from certs.purposes import AGENT
 from certs.requests import CLIENT_SIGNER, certificate_end
-from client.errors import ApiError
-from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, NODE, SECRET, SUBJECT_ACCESS_REVIEW, Kind
+from client.errors import if_found
+from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, NODE, SECRET, SUBJECT_ACCESS_REVIEW
 from client.workqueue import WorkQueue
 from controllers.context import Context
 from controllers.csrapproving.decide import Approve, Known, Leave, decide, is_pending, node_of
@@ -68,11 +68,11 @@ class ApprovingController:
 
     async def _known(self, csr: Object, node: str) -> Known:
         """Return what is known; read afresh, for a revocation counts from the moment it is written."""
-        revoked = revoked_at(await self._read(CONFIG_MAP, REVOKED_NODES, NAMESPACE), node)
+        revoked = revoked_at(await if_found(self._client.get(CONFIG_MAP, REVOKED_NODES, NAMESPACE)), node)
         return Known(
             token=await self._token(csr),
             allowed=await self._is_allowed(csr),
-            node_exists=await self._read(NODE, node) is not None,
+            node_exists=await if_found(self._client.get(NODE, node)) is not None,
             given=(*self._given(csr, node), *await self._own(node)),
             revoked=revoked,
         )
@@ -81,7 +81,7 @@ class ApprovingController:
         token_id = token_id_of(csr["spec"].get("username", ""))
         if token_id is None:
             return None
-        secret = await self._read(SECRET, secret_name(token_id), TOKENS_NAMESPACE)
+        secret = await if_found(self._client.get(SECRET, secret_name(token_id), TOKENS_NAMESPACE))
         return None if secret is None else read_token(secret)
 
     async def _is_allowed(self, csr: Object) -> bool:
@@ -113,7 +113,7 @@ class ApprovingController:
 
     async def _own(self, node: str) -> Iterable[datetime]:
         """Return when the server's own host was given its certificate, if that is for ``node``."""
-        kept = kept_in(await self._read(SECRET, AGENT.secret, NAMESPACE), leaf=True)
+        kept = kept_in(await if_found(self._client.get(SECRET, AGENT.secret, NAMESPACE)), leaf=True)
         own = kept is not None and kept.pair.certificate.subject == subject(f"{NODE_PREFIX}{node}", [NODES_GROUP])
         return [issued_at(kept.pair.certificate)] if kept is not None and own else []
 
@@ -138,11 +138,3 @@ class ApprovingController:
         name = csr["metadata"]["name"]
         written = await self._client.patch(CERTIFICATE_SIGNING_REQUEST, name, None, patch, subresource="approval")
         self._requests.observe(written)
-
-    async def _read(self, kind: Kind, name: str, namespace: str | None = None) -> Object | None:
-        try:
-            return await self._client.get(kind, name, namespace)
-        except ApiError as error:
-            if error.not_found:
-                return None
-            raise

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from certs.overlap import seconds_until
 from certs.requests import SIGNERS, certificate_end
-from client.errors import ApiError
+from client.errors import if_found
 from client.kinds import CERTIFICATE_SIGNING_REQUEST
 from client.workqueue import WorkQueue
 from controllers.context import Context
@@ -44,11 +44,8 @@ class CsrCleaner:
         now, end = self._context.now(), kept_until(csr)
         if now < end:
             return seconds_until(end, now)
-        try:
-            await self._context.client.delete(CERTIFICATE_SIGNING_REQUEST, name, None, uid=csr["metadata"]["uid"])
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        uid = csr["metadata"]["uid"]
+        await if_found(self._context.client.delete(CERTIFICATE_SIGNING_REQUEST, name, None, uid=uid))
         return None
 
 

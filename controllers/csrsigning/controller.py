@@ -15,7 +15,7 @@ from certs.objects import CONSUMERS, statements, trust_in
 from certs.pair import Pair
 from certs.purposes import AGENTS, STREAMS, Purpose
 from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, SIGNERS, AgentRequest, RequestError, agent_request
-from client.errors import ApiError
+from client.errors import if_found
 from client.kinds import CERTIFICATE_SIGNING_REQUEST, CONFIG_MAP, KUBEVIRT, SECRET, Kind
 from client.workqueue import WorkQueue
 from controllers.context import Context
@@ -101,12 +101,7 @@ class SigningController:
         )
 
     async def _read(self, kind: Kind, name: str) -> Object | None:
-        try:
-            return await self._client.get(kind, name, NAMESPACE)
-        except ApiError as error:
-            if error.not_found:
-                return None
-            raise
+        return await if_found(self._client.get(kind, name, NAMESPACE))
 
 
 def _is_to_be_signed(csr: Object) -> bool:

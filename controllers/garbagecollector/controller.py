@@ -5,11 +5,11 @@ the one that the dependent says. Source: Kubernetes' "Owners and dependents"; ``
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 
 import structlog
 
-from client.api import ApiError
+from client.errors import if_found
 from client.events import EventRecorder
 from client.kinds import Kind
 from client.store import ObjectKey, key_of
@@ -168,15 +168,15 @@ class GarbageCollector:
         return found
 
     async def _find(self, kind: Kind, name: str, namespace: str) -> Object | None:
-        return await _unless_gone(self._client.get(kind, name, namespace or None))
+        return await if_found(self._client.get(kind, name, namespace or None))
 
     async def _patch(self, item: Item, patch: Object) -> Object | None:
         kind, key = item
-        return await _unless_gone(self._client.patch(kind, key.name, key.namespace or None, patch))
+        return await if_found(self._client.patch(kind, key.name, key.namespace or None, patch))
 
     async def _delete(self, item: Item, latest: Object, policy: str) -> None:
         (kind, key), metadata = item, latest["metadata"]
-        await _unless_gone(
+        await if_found(
             self._client.delete(
                 kind,
                 key.name,
@@ -238,13 +238,3 @@ class GarbageCollector:
         if kind is None:
             return None
         return Item(kind, ObjectKey(item.key.namespace if kind.namespaced else "", owner["name"]))
-
-
-async def _unless_gone(request: Awaitable[Object]) -> Object | None:
-    """Return the answer, or None when the object does not exist: somebody else was faster, which is as good."""
-    try:
-        return await request
-    except ApiError as error:
-        if not error.not_found:
-            raise
-        return None

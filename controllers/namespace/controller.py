@@ -3,8 +3,8 @@
 Source: ``k8s.io/kubernetes/pkg/controller/namespace/deletion``; KEP-5080 for the order: machines as pods there.
 """
 
-from client.api import ApiError
 from client.discovery import discover
+from client.errors import ApiError, if_found
 from client.kinds import NAMESPACE, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE, Kind
 from client.store import key_of
 from client.workqueue import WorkQueue
@@ -88,11 +88,8 @@ class NamespaceController:
 
     async def _release(self, namespace: Object) -> None:
         kept = [each for each in _finalizers(namespace) if each != FINALIZER]
-        try:
-            await self._client.finalize(NAMESPACE, {**namespace, "spec": {**namespace["spec"], "finalizers": kept}})
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        released = {**namespace, "spec": {**namespace["spec"], "finalizers": kept}}
+        await if_found(self._client.finalize(NAMESPACE, released))
 
     def _namespace_changed(self, old: Object | None, new: Object | None) -> None:
         if new is not None and is_terminating(new) and not (old and is_terminating(old)):

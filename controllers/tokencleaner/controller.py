@@ -6,7 +6,7 @@ Source: ``k8s.io/kubernetes/pkg/controller/bootstrap/tokencleaner.go``.
 import asyncio
 
 from certs.overlap import seconds_until
-from client.errors import ApiError
+from client.errors import if_found
 from client.informer import Informer
 from client.kinds import SECRET
 from client.workqueue import WorkQueue
@@ -39,9 +39,5 @@ class TokenCleaner:
         now = self._context.now()
         if not token.expired(now):
             return seconds_until(token.expires, now)
-        try:
-            await self._context.client.delete(SECRET, name, NAMESPACE, uid=secret["metadata"]["uid"])
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        await if_found(self._context.client.delete(SECRET, name, NAMESPACE, uid=secret["metadata"]["uid"]))
         return None

@@ -2,7 +2,7 @@
 
 import random
 
-from client.api import ApiError
+from client.errors import ApiError, if_found
 from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE
 from client.store import ObjectKey, key_of
 from client.workqueue import WorkQueue
@@ -210,21 +210,15 @@ class VirtualMachineController:
         """Let an instance go that outlived its machine (the garbage collector deletes it)."""
         if instance is None or not has_finalizer(instance, MACHINE_FINALIZER) or not is_terminating(instance):
             return
-        try:
-            await self._client.get(VIRTUAL_MACHINE, key.name, key.namespace)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        if await if_found(self._client.get(VIRTUAL_MACHINE, key.name, key.namespace)) is None:
             await self._release_instance(instance)
 
     async def _release_instance(self, instance: Object) -> None:
         key = key_of(instance)
         patch = removing_finalizer(instance, MACHINE_FINALIZER)
-        try:
-            self._instances.observe(await self._client.patch(VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, patch))
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        written = await if_found(self._client.patch(VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, patch))
+        if written is not None:
+            self._instances.observe(written)
 
     def _source_changed(self, old: Object | None, new: Object | None) -> None:
         """Look again at the machines that wait for what they are made of, or for a revision to make room."""

@@ -3,7 +3,8 @@
 Source: KubeVirt's ``pkg/instancetype/controller/vm``.
 """
 
-from client.api import ApiError, Client
+from client.api import Client
+from client.errors import ApiError, if_found
 from client.kinds import CONTROLLER_REVISION, INSTANCETYPE_KINDS, VIRTUAL_MACHINE, VIRTUAL_MACHINE_ACTIONS
 from client.store import ObjectKey, key_of
 from controllers.context import Context
@@ -108,14 +109,7 @@ class InstanceTypes:
             revision = self.one(CONTROLLER_REVISION.qualified, machine["metadata"]["namespace"], name)
             owner = controller_of(revision) if revision else None
             if owner is not None and owner["uid"] == machine["metadata"]["uid"]:
-                await self._delete(name, machine["metadata"]["namespace"])
-
-    async def _delete(self, name: str, namespace: str) -> None:
-        try:
-            await self._client.delete(CONTROLLER_REVISION, name, namespace)
-        except ApiError as error:
-            if not error.not_found:
-                raise
+                await if_found(self._client.delete(CONTROLLER_REVISION, name, machine["metadata"]["namespace"]))
 
     async def references(self, machine: Object) -> dict[str, Object]:
         """Return ``instancetypeRef`` and ``preferenceRef`` as the machine's status should have them.

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from client.api import ApiError, Client
+from client.api import Client
+from client.errors import if_found
 from client.events import EventRecorder
 from client.informer import Informer
 from client.kinds import VIRTUAL_MACHINE_INSTANCE
@@ -213,11 +214,9 @@ class InstanceController:
         key = key_of(instance)
         await self._discard(instance["metadata"]["uid"])
         patch = removing_finalizer(instance, INSTANCE_FINALIZER)
-        try:
-            self._instances.observe(await self._client.patch(VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, patch))
-        except ApiError as error:
-            if not error.not_found:
-                raise
+        written = await if_found(self._client.patch(VIRTUAL_MACHINE_INSTANCE, key.name, key.namespace, patch))
+        if written is not None:
+            self._instances.observe(written)
 
     async def _discard(self, uid: str) -> None:
         await self._preparations.forget(uid)

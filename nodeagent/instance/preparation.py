@@ -6,7 +6,8 @@ A pull can take long, or hang: it must keep neither other guests nor its own ins
 import asyncio
 from collections.abc import Callable, Mapping
 
-from client.api import ApiError, Client
+from client.api import Client
+from client.errors import if_found
 from client.kinds import SECRET
 from client.store import ObjectKey, key_of
 from kube.instances import secret_names
@@ -90,11 +91,7 @@ class Preparations:
         """Return the Secrets that the instance mentions; a missing one is left out."""
         found: dict[str, Mapping[str, bytes]] = {}
         for name in secret_names(instance):
-            try:
-                secret = await self._client.get(SECRET, name, instance["metadata"]["namespace"])
-            except ApiError as error:
-                if not error.not_found:
-                    raise
-            else:
+            secret = await if_found(self._client.get(SECRET, name, instance["metadata"]["namespace"]))
+            if secret is not None:
                 found[name] = decoded(secret)
         return found
