@@ -124,7 +124,7 @@ class Statement:
                 names={name: tuple(map(str, each)) for name, each in content["names"].items()},
                 trusted={name: frozenset(each) for name, each in content["trusted"].items()},
                 shown={
-                    name: Shown(each["leaf"], each["issuer"], _moment(each["until"]))
+                    name: Shown(str(each["leaf"]), str(each["issuer"]), _moment(each["until"]))
                     for name, each in content["shown"].items()
                 },
             )

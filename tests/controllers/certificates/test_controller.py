@@ -176,6 +176,15 @@ async def test_nonsense_stops_nothing(world: World, said: str) -> None:
     await say(world, "nonsense", None)
 
 
+async def test_nonsense_of_an_agent_stops_nothing(world: World) -> None:
+    said = stated(shown={API.secret: {"leaf": {}, "issuer": {}, "until": "2999-01-01T00:00:00Z"}})
+    await world.client.create(NODE, {"metadata": {"name": "odd", "annotations": {STATEMENT_ANNOTATION: said}}})
+    before = uid(world.secret(SERVER.authority))
+    await world.delete(SERVER.authority)
+    await world.until(lambda: uid(world.secret(SERVER.authority)) not in ("", before))
+    await world.client.delete(NODE, "odd", None)
+
+
 async def test_events_tell_what_was_done(world: World) -> None:
     await world.delete(CLIENTS.authority)
     told = {
