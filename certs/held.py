@@ -11,7 +11,7 @@ from certs.bootstrap import Pki, read_bundle
 from certs.files import replace_file
 from certs.objects import Statement, pem
 from certs.pair import Pair
-from certs.purposes import Leaf, Purpose
+from certs.purposes import Leaf, Purpose, signs_for
 from certs.trust import Kept, Request, Shown, Trust, fingerprint, issuer_of
 
 Needed = Mapping[Leaf, tuple[str, ...]]
@@ -34,7 +34,7 @@ class Held:
 
         The bundle goes first, so that nothing is shown that it does not cover, and last, when that has changed.
         """
-        stored = [each for each in trust.bundle if now < each.not_valid_after_utc]
+        stored = [each for each in trust.bundle if now < each.not_valid_after_utc and signs_for(purpose, each)]
         trusted = stored or read_bundle(self.pki.bundle(purpose))
         changed = self._write_bundle(purpose, trusted)
         if self.with_authorities and trust.authority and trust.authority.pair.certificate in trusted:

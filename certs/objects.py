@@ -16,9 +16,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.pair import Pair
-from certs.purposes import BY_SECRET, PURPOSES, Purpose
-from certs.trust import Kept, Report, Request, Shown, Trust, signed_by
-from kube.durations import DurationError, parse
+from certs.purposes import BY_SECRET, PURPOSES, Purpose, signs_for
+from certs.trust import UNREADABLE, Kept, Report, Request, Shown, Trust, signed_by
+from kube.durations import parse
 from kube.installation import NAMESPACE
 from kube.objects import Object
 
@@ -62,7 +62,7 @@ def kept_in(secret: Object | None, *, leaf: bool) -> Kept | None:
         former = x509.load_pem_x509_certificates(data[_BUNDLE]) if _BUNDLE in data else ()
         annotations = secret["metadata"].get("annotations") or {}
         duration = parse(annotations[DURATION]) if DURATION in annotations else None
-    except (KeyError, ValueError, DurationError):
+    except (KeyError, *UNREADABLE):
         return None
     if not signed_by(pair.certificate, issuer or pair.certificate):
         return None
@@ -79,7 +79,7 @@ def bundled_in(config_map: Object | None) -> tuple[x509.Certificate, ...]:
     text = ((config_map or {}).get("data") or {}).get(_BUNDLE, "")
     try:
         return tuple(x509.load_pem_x509_certificates(text.encode()))
-    except ValueError:
+    except UNREADABLE:
         return ()
 
 
@@ -191,8 +191,9 @@ def trust_in(
             # Several who serve by the same leaf have all of their names in it.
             names = (*wanted[name].names, *request.names) if name in wanted else request.names
             wanted[name] = replace(request, names=tuple(dict.fromkeys(names)))
+    authority = kept_in(secrets.get(purpose.authority), leaf=False)
     trust = Trust(
-        authority=kept_in(secrets.get(purpose.authority), leaf=False),
+        authority=authority if authority and signs_for(purpose, authority.pair.certificate) else None,
         bundle=bundled_in(config_maps.get(purpose.authority)),
         wanted=wanted,
         reports=_reports(purpose, said),

@@ -6,6 +6,9 @@ name of its node. Source of names: KubeVirt's ``generate/components/secrets.go``
 
 from dataclasses import dataclass
 
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
 from certs.trust import Request
 from kube import users
 
@@ -108,3 +111,13 @@ def purpose_of(common_name: str) -> Purpose | None:
     """
     authority, at, _ = common_name.partition("@")
     return _BY_AUTHORITY.get(authority) if at else None
+
+
+def signs_for(purpose: Purpose, certificate: x509.Certificate) -> bool:
+    """Return False for what is no authority, or has the name of another purpose's and so would count as that one."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    try:
+        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+    except (ValueError, x509.ExtensionNotFound):
+        return False
+    return constraints.ca and all(purpose_of(str(each.value)) in (purpose, None) for each in names)

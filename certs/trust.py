@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 
 from certs.authority import CLOCK_SKEW, Life, alternatives, issue_client, issue_server, subject
@@ -15,6 +15,8 @@ SILENCE = timedelta(minutes=3)
 """How long a consumer may say nothing; it says the same again every minute."""
 PATIENCE = timedelta(minutes=2)
 """How long consumers have to follow when an authority was removed, as it may be because its key has leaked."""
+UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+"""What reading a certificate raises that nobody can use: it is broken, or of a kind that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
     """Return True when ``authority`` signed ``leaf``."""
     try:
         leaf.verify_directly_issued_by(authority)
-    except (ValueError, TypeError, InvalidSignature):
+    except (*UNREADABLE, TypeError, InvalidSignature):
         return False
     return True
 

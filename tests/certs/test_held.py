@@ -10,7 +10,7 @@ from certs.authority import Life, make_authority
 from certs.bootstrap import Pki, ensure, read_bundle
 from certs.held import Held
 from certs.pair import Pair
-from certs.purposes import ADMIN, CLIENTS, LOOPBACK
+from certs.purposes import ADMIN, AGENTS, CLIENTS, LOOPBACK
 from certs.trust import Kept, Request, Trust, fingerprint
 
 NOW = datetime.now(UTC)
@@ -112,3 +112,10 @@ def test_what_is_held_is_said(home: Home) -> None:
     assert type(said).parse(said.json()) == said
     home.pki.bundle(CLIENTS).write_bytes(NEW.certificate_pem)
     assert not home.held.statement({ADMIN: ()}, "one", NOW).shown
+
+
+def test_nobody_is_trusted_who_is_no_authority_or_has_the_name_of_another_purpose(home: Home) -> None:
+    named_otherwise = make_authority(AGENTS.common_name(2), DAY)
+    no_authority = ADMIN.request().issue(NEW, DAY)
+    home.take_over(bundle=(home.old.certificate, named_otherwise.certificate, no_authority.certificate))
+    assert home.bundle == [home.old.certificate]

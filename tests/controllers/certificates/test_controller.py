@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.authority import issue_client, make_authority
 from certs.objects import CONSUMERS, STATEMENT_ANNOTATION, Statement, secret_of, statements
@@ -69,6 +71,15 @@ FOREIGN = make_authority(CLIENTS.common_name(1))
 FORGED = secret_of(ADMIN.secret, Kept(issue_client(FOREIGN, ADMIN.user, ADMIN.groups), None, FOREIGN.certificate))[
     "data"
 ]
+DER = FOREIGN.certificate.public_bytes(Encoding.DER)
+
+
+def altered(old: str, new: str) -> str:
+    """Return a certificate of which some bytes, told in hexadecimal digits, are others."""
+    assert bytes.fromhex(old) in DER
+    return encoded(ssl.DER_cert_to_PEM_cert(DER.replace(bytes.fromhex(old), bytes.fromhex(new))).encode())
+
+
 TAMPERED: list[tuple[str, Object]] = [
     (ADMIN.secret, {"tls.crt": encoded(b"no certificate")}),
     (ADMIN.secret, {"tls.key": encoded(b"no key")}),
@@ -79,6 +90,9 @@ TAMPERED: list[tuple[str, Object]] = [
     (CLIENTS.authority, {"tls.crt": encoded(FOREIGN.certificate_pem)}),
     (CLIENTS.authority, {"tls.key": encoded(b"")}),
     (CLIENTS.authority, {"ca-bundle": encoded(b"-----BEGIN CERTIFICATE-----\nAA==\n-----END CERTIFICATE-----\n")}),
+    (CLIENTS.authority, {"tls.crt": altered("a003020102", "a003020105")}),  # of a version that is not known
+    (CLIENTS.authority, {"tls.crt": altered("2a8648ce3d030107", "2a8648ce3d03017f")}),  # of a curve that is not known
+    (AGENTS.authority, {"tls.crt": encoded(FOREIGN.certificate_pem), "tls.key": encoded(FOREIGN.key_pem)}),
 ]
 
 
@@ -90,7 +104,7 @@ def is_newer(found: Object | None, than: Object) -> bool:
 async def test_what_is_tampered_with_counts_as_deleted(world: World, name: str, data: Object) -> None:
     written = await world.client.patch(SECRET, name, NAMESPACE, {"data": data})
     await world.until(lambda: is_newer(world.secret(name), written) and world.is_settled())
-    assert FOREIGN.certificate not in world.trust(CLIENTS).bundle
+    assert not any(FOREIGN.certificate in world.trust(purpose).bundle for purpose in PURPOSES)
 
 
 @pytest.mark.parametrize("bundle", ["", "garbage", FOREIGN.certificate_pem.decode()])
