@@ -33,7 +33,7 @@ from kube.groups import is_kubevirt
 from kube.metadata import status_patch
 from kube.objects import Object
 from tests.server import Server, running_server
-from virtplane.manifests import KINDS
+from virtplane.kubernetes.manifests import KINDS
 
 NAMESPACES = ("default", "kube-system")
 RUNNING = (DEPLOYMENT, DAEMON_SET, API_SERVICE)

@@ -189,9 +189,9 @@ def _encryption_key(settings: Settings, *, what: str) -> int:
 
 
 def _server(settings: Settings) -> int:
-    from virtplane import readiness  # noqa: PLC0415
     from virtplane.home import Home  # noqa: PLC0415
     from virtplane.roles import run_role  # noqa: PLC0415
+    from virtplane.supervision import readiness  # noqa: PLC0415
 
     if readiness.VARIABLE not in os.environ and not settings.in_kubernetes:  # else `up` says it, or there is none
         print(f"export KUBECONFIG={Home.of(settings).kubeconfig}", flush=True)
@@ -241,7 +241,7 @@ def _token_delete(settings: Settings, *, token: str) -> int:
 
 
 def _install(settings: Settings, *, overlay: str | None, image: str, status: bool, timeout: str) -> int:
-    from virtplane.incluster import run_install, run_report  # noqa: PLC0415
+    from virtplane.kubernetes.commands import run_install, run_report  # noqa: PLC0415
 
     if status:
         return run_report(settings)
@@ -249,6 +249,6 @@ def _install(settings: Settings, *, overlay: str | None, image: str, status: boo
 
 
 def _uninstall(settings: Settings, *, remove_machines: bool, timeout: str) -> int:
-    from virtplane.incluster import run_uninstall  # noqa: PLC0415
+    from virtplane.kubernetes.commands import run_uninstall  # noqa: PLC0415
 
     return run_uninstall(settings, remove_machines=remove_machines, timeout=timeout)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nodeagent.hypervisor.kvm import kvm_works
-from virtplane.child import Program
 from virtplane.home import Home
 from virtplane.libvirtd import LibvirtMissingError, PrivateLibvirtd, host_libvirt, require_packages
 from virtplane.settings import Settings
+from virtplane.supervision.child import Program
 
 START_SECONDS = 60
 

@@ -15,16 +15,16 @@ from typing import Any
 import structlog
 
 from virtplane import hypervisor, logs
-from virtplane.child import Program, StartError
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home, server_url
-from virtplane.logfiles import last_lines, shorten, size
 from virtplane.prepare import prepare
-from virtplane.processes import Identity, virtplane
 from virtplane.roles import ROLES
 from virtplane.settings import Settings
 from virtplane.state import AlreadyRunningError, ProcessState, State, end_leftovers, locked
-from virtplane.supervisor import Keeper, Supervisor
+from virtplane.supervision.child import Program, StartError
+from virtplane.supervision.logfiles import last_lines, shorten, size
+from virtplane.supervision.processes import Identity, virtplane
+from virtplane.supervision.supervisor import Keeper, Supervisor
 from virtplane.up import next_steps
 
 log = structlog.get_logger(__name__)

@@ -11,11 +11,12 @@ import structlog
 import uvloop
 
 from client.errors import KubeconfigError
-from virtplane import logs, readiness
+from virtplane import logs
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
 from virtplane.settings import Settings
 from virtplane.state import alone
+from virtplane.supervision import readiness
 
 log = structlog.get_logger(__name__)
 

@@ -17,7 +17,7 @@ import orjson
 from certs.files import replace_file
 from virtplane.errors import VirtplaneError
 from virtplane.home import Home
-from virtplane.processes import Identity
+from virtplane.supervision.processes import Identity
 
 T = TypeVar("T", "State", "ProcessState")
 

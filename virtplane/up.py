@@ -7,10 +7,10 @@ import sys
 import time
 
 from virtplane.home import Home, server_url
-from virtplane.logfiles import open_log
-from virtplane.processes import virtplane
 from virtplane.settings import Settings
 from virtplane.state import State, running
+from virtplane.supervision.logfiles import open_log
+from virtplane.supervision.processes import virtplane
 
 POLL_SECONDS = 0.05
 

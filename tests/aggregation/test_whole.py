@@ -34,7 +34,7 @@ from tests.conformance.api import NODE, SECONDS, Api, connected
 from tests.conformance.watching import watching
 from tests.deploy import accounts
 from tests.kubernetes import catalogue, running_cluster
-from virtplane.manifests import installation, kind_of
+from virtplane.kubernetes.manifests import installation, kind_of
 from virtplane.roles import Role, run_controllers, run_server
 from virtplane.settings import Settings
 

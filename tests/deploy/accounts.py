@@ -11,7 +11,7 @@ from client.api import Client
 from client.kinds import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING, SERVICE_ACCOUNT
 from tests.conformance.api import Api
 from tests.server import Server
-from virtplane.manifests import installation, kind_of
+from virtplane.kubernetes.manifests import installation, kind_of
 
 RIGHTS = (SERVICE_ACCOUNT, CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING)
 

@@ -15,7 +15,7 @@ from certs.names import service_names
 from kube.installation import NAMESPACE, SERVICE
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
-from virtplane.manifests import OVERLAYS, ManifestError, build, installation
+from virtplane.kubernetes.manifests import OVERLAYS, ManifestError, build, installation
 from virtplane.membercertificates import RIGHTS
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
 

@@ -16,11 +16,11 @@ from client.api import Client
 from client.kinds import VIRTUAL_MACHINE_INSTANCE
 from kube.objects import Object
 from tests.echo_guest import write_echo_disk
-from virtplane.child import Child, Program
 from virtplane.home import Home, server_url
-from virtplane.processes import virtplane
 from virtplane.roles import run_role
 from virtplane.settings import Settings
+from virtplane.supervision.child import Child, Program
+from virtplane.supervision.processes import virtplane
 
 NAMESPACE = "default"
 GUEST_SECONDS = 60

@@ -35,7 +35,6 @@ from nodeagent.enrolment.join import Options, join
 from nodeagent.enrolment.renewal import Renewal
 from nodeagent.enrolment.requesting import Enrolment
 from tests import signing
-from virtplane import processes
 from virtplane.enrolment import EnrolmentError
 from virtplane.enrolment import join as join_command
 from virtplane.home import Home
@@ -43,6 +42,7 @@ from virtplane.prepare import PrepareError, make_credentials
 from virtplane.revocation import revoke
 from virtplane.roles import run_controllers, run_server
 from virtplane.settings import Settings
+from virtplane.supervision import processes
 from virtplane.tokens import token_secret
 
 SECONDS = 30

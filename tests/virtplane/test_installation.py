@@ -17,10 +17,10 @@ import pytest
 
 from tests.apiserver.storage import postgresql
 from virtplane.home import Home
-from virtplane.logfiles import open_log
-from virtplane.processes import Identity
 from virtplane.settings import Settings
 from virtplane.state import State, is_locked
+from virtplane.supervision.logfiles import open_log
+from virtplane.supervision.processes import Identity
 
 T = TypeVar("T")
 

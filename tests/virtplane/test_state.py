@@ -7,8 +7,8 @@ import orjson
 import pytest
 
 from virtplane.home import Home
-from virtplane.processes import Identity
 from virtplane.state import AlreadyRunningError, ProcessState, State, is_locked, locked, running
+from virtplane.supervision.processes import Identity
 
 
 def ourselves() -> Identity:

@@ -22,9 +22,9 @@ from kube.conditions import Condition
 from kube.groups import is_kubevirt
 from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.objects import Object
-from virtplane.install import Tell, called, ours, settle
-from virtplane.manifests import KINDS
-from virtplane.preconditions import InstallError, require_rights
+from virtplane.kubernetes.install import Tell, called, ours, settle
+from virtplane.kubernetes.manifests import KINDS
+from virtplane.kubernetes.preconditions import InstallError, require_rights
 
 _MACHINES = (VIRTUAL_MACHINE, VIRTUAL_MACHINE_INSTANCE)
 _TOLD = 5

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import structlog
 
 from client.running import until
-from virtplane.child import Child, Program, describe
+from virtplane.supervision.child import Child, Program, describe
 
 log = structlog.get_logger(__name__)
 

@@ -12,10 +12,10 @@ from typing import Self
 
 import structlog
 
-from virtplane import readiness
 from virtplane.errors import VirtplaneError
-from virtplane.logfiles import open_log
-from virtplane.processes import Identity, bound_to_parent
+from virtplane.supervision import readiness
+from virtplane.supervision.logfiles import open_log
+from virtplane.supervision.processes import Identity, bound_to_parent
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ class Program:
     log: Path | None
     """Where it writes to; None: where we do."""
     is_ready: Callable[[], Awaitable[object]] | None = None
-    """Waits until it can be used; None: it says so itself, see ``virtplane.readiness``."""
+    """Waits until it can be used; None: it says so itself, see ``virtplane.supervision.readiness``."""
     before_stop: Callable[[], Awaitable[object]] | None = None
     """What it must still do before it is asked to end."""
     start_seconds: float = 60

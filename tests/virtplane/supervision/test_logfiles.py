@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from virtplane.logfiles import last_lines, open_log, shorten, size
+from virtplane.supervision.logfiles import last_lines, open_log, shorten, size
 
 
 def test_a_long_log_begins_anew_under_its_writer(tmp_path: Path) -> None:

@@ -23,9 +23,15 @@ from client.kinds import (
 )
 from kube.installation import NAMESPACE as INSTALL_NAMESPACE
 from kube.objects import Object
-from virtplane.manifests import KINDS, PART_OF, installation, kind_of
-from virtplane.preconditions import DATABASE, InstallError, chosen_overlay, require_free_groups, require_rights
-from virtplane.rollout import troubles, unready
+from virtplane.kubernetes.manifests import KINDS, PART_OF, installation, kind_of
+from virtplane.kubernetes.preconditions import (
+    DATABASE,
+    InstallError,
+    chosen_overlay,
+    require_free_groups,
+    require_rights,
+)
+from virtplane.kubernetes.rollout import troubles, unready
 
 OURS = f"{PART_OF}=virtplane"
 """Selects the objects of an installation."""

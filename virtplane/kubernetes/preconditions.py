@@ -9,7 +9,7 @@ from client.rights import Right, missing
 from kube.installation import NAMESPACE, SERVICE
 from kube.objects import Object
 from virtplane.errors import VirtplaneError
-from virtplane.manifests import KINDS, PART_OF, kind_of
+from virtplane.kubernetes.manifests import KINDS, PART_OF, kind_of
 
 DATABASE = "virtplane-database"
 """The Secret with the database's URL, and the claim of a database's volume."""

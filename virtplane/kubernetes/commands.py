@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from client.api import Client
 from kube.durations import DurationError, parse
 from virtplane.administrator import administrator
-from virtplane.install import Wanted, install, report
-from virtplane.preconditions import InstallError
+from virtplane.kubernetes.install import Wanted, install, report
+from virtplane.kubernetes.preconditions import InstallError
+from virtplane.kubernetes.uninstall import uninstall
 from virtplane.settings import Settings
 from virtplane.status import STOPPED, UNWELL
-from virtplane.uninstall import uninstall
 
 
 def run_install(settings: Settings, *, overlay: str | None, image: str, timeout: str) -> int:

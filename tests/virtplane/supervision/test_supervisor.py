@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from virtplane.child import Program, StartError
-from virtplane.processes import Identity
-from virtplane.supervisor import Backoff, Supervisor
+from virtplane.supervision.child import Program, StartError
+from virtplane.supervision.processes import Identity
+from virtplane.supervision.supervisor import Backoff, Supervisor
 
 READY = "import os; os.write(int(os.environ['VIRTPLANE_READY_FD']), b'.')"
 LONG = f"{READY}; import time; time.sleep(600)"
@@ -163,8 +163,8 @@ async def test_a_program_that_cannot_start_ends_all(tmp_path: Path, code: str, w
 SUPERVISE = """
 import asyncio, os, sys
 from pathlib import Path
-from virtplane.child import Program
-from virtplane.supervisor import Supervisor
+from virtplane.supervision.child import Program
+from virtplane.supervision.supervisor import Supervisor
 
 def tell(program):
     if program is None:

@@ -37,10 +37,10 @@ from tests.kubernetes import Machinery, catalogue, running_cluster
 from tests.server import Server
 from tests.working import working_controllers
 from virtplane.cli import main
-from virtplane.install import OURS, Wanted, install, report
-from virtplane.manifests import installation
-from virtplane.preconditions import InstallError
-from virtplane.uninstall import uninstall
+from virtplane.kubernetes.install import OURS, Wanted, install, report
+from virtplane.kubernetes.manifests import installation
+from virtplane.kubernetes.preconditions import InstallError
+from virtplane.kubernetes.uninstall import uninstall
 
 __all__ = ["kubectl_with"]
 
@@ -56,7 +56,7 @@ def ignore(_line: str) -> None:
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("virtplane.install.POLL_SECONDS", 0.02)
+    monkeypatch.setattr("virtplane.kubernetes.install.POLL_SECONDS", 0.02)
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from virtplane.rollout import troubles, unready
+from virtplane.kubernetes.rollout import troubles, unready
 
 
 def obj(kind: str, status: dict[str, Any], **spec: Any) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Programs that are kept running beside each other: started in order, watched, logged and stopped."""
