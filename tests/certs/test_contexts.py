@@ -238,9 +238,10 @@ def test_ciphers_that_are_no_more_leave_tls13(host: Host) -> None:
 async def test_a_certificate_is_unfit_well_before_it_expires(
     host: Host, begin: timedelta, duration: timedelta, why: str | None
 ) -> None:
-    host.authority = make_authority("servers", Life(NOW - 4000 * DAY, 9000 * DAY))
-    pair = host.serve(Life(NOW + begin, duration))
-    found = why_unfit(pair.certificate, datetime.now(UTC))
+    now = datetime.now(UTC)
+    host.authority = make_authority("servers", Life(now - 4000 * DAY, 9000 * DAY))
+    pair = host.serve(Life(now + begin, duration))
+    found = why_unfit(pair.certificate, now)
     if why is None:
         assert found is None
         await host.context.check()

@@ -145,7 +145,12 @@ async def test_the_administrators_kubeconfig_goes_along(home: Home) -> None:
         old = await authorities(client)
         await asyncio.gather(*(client.delete(SECRET, each.authority, NAMESPACE) for each in PURPOSES))
         await settled(client, home, old)
-    (cluster,) = yaml.safe_load(home.kubeconfig.read_text())["clusters"]
-    assert base64.b64decode(cluster["cluster"]["certificate-authority-data"]) == (home.pki / "ca.crt").read_bytes()
+
+    async def is_rewritten() -> bool:
+        (cluster,) = yaml.safe_load(home.kubeconfig.read_text())["clusters"]
+        told = base64.b64decode(cluster["cluster"]["certificate-authority-data"])
+        return told == (home.pki / "ca.crt").read_bytes()
+
+    await eventually(is_rewritten)
     async with Client.from_kubeconfig(home.kubeconfig, "tests") as again:
         assert await again.list(KUBEVIRT)
