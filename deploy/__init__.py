@@ -4,3 +4,5 @@ from pathlib import Path
 
 DIRECTORY = Path(__file__).parent
 """Where the files are."""
+OVERLAYS = ("sqlite", "postgresql")
+"""By what they store in; each is a folder below ``overlays/``."""

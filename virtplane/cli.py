@@ -5,11 +5,12 @@ import asyncio
 import dataclasses
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 import yaml
 
+import deploy
 from virtplane.errors import VirtplaneError
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -54,35 +55,34 @@ def _parser() -> argparse.ArgumentParser:
     ):
         added = commands.add_parser(name, parents=[shared], help=text)
         added.set_defaults(command=command)
-        if name == "migrate":
-            added.add_argument(
-                "what",
-                nargs="?",
-                choices=("database", "storage"),
-                default="database",
-                help="database: its tables (`up` does it too). storage: every object, while the server runs",
-            )
-        if name == "up":
-            added.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
-            added.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+        if name in _FLAGS:
+            _FLAGS[name](added)
         if name == "agent":
             _add_enrolment(added, shared)
-        if name == "install":
-            _add_install_flags(added)
-        if name == "uninstall":
-            added.add_argument(
-                "--remove-machines", action="store_true", help="end all guests, and forget their machines"
-            )
-            _add_timeout(added)
     _add_token(commands.add_parser("token", help="the tokens with which other hosts join"), shared)
     _add_encryption_key(commands.add_parser("encryption-key", help="the keys that encrypt stored Secrets"), shared)
     return parser
 
 
+def _add_up_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--foreground", action="store_true", help="stay, and log here, until Ctrl-C")
+    parser.add_argument("--detached", action="store_true", help=argparse.SUPPRESS)
+
+
+def _add_migrate_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("database", "storage"),
+        default="database",
+        help="database: its tables (`up` does it too). storage: every object, while the server runs",
+    )
+
+
 def _add_install_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overlay",
-        choices=("sqlite", "postgresql"),
+        choices=deploy.OVERLAYS,
         help="the storage; that of what is installed, else postgresql with a --database-url and sqlite without",
     )
     parser.add_argument("--image", default="", help="the container image; virtplane of this version")
@@ -90,8 +90,22 @@ def _add_install_flags(parser: argparse.ArgumentParser) -> None:
     _add_timeout(parser)
 
 
+def _add_uninstall_flags(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--remove-machines", action="store_true", help="end all guests, and forget their machines")
+    _add_timeout(parser)
+
+
 def _add_timeout(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", default="5m", metavar="DURATION", help="how long to wait for each step (5m)")
+
+
+_FLAGS: Mapping[str, Callable[[argparse.ArgumentParser], None]] = {
+    "up": _add_up_flags,
+    "migrate": _add_migrate_flags,
+    "install": _add_install_flags,
+    "uninstall": _add_uninstall_flags,
+}
+"""What commands take besides settings."""
 
 
 def _add_enrolment(parser: argparse.ArgumentParser, shared: argparse.ArgumentParser) -> None:

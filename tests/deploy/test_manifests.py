@@ -15,7 +15,7 @@ from certs.names import service_names
 from kube.installation import NAMESPACE, SERVICE
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
-from virtplane.kubernetes.manifests import OVERLAYS, ManifestError, build, installation
+from virtplane.kubernetes.manifests import ManifestError, build, installation
 from virtplane.membercertificates import RIGHTS
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
 
@@ -37,7 +37,7 @@ def workloads(overlay: str, **how: Any) -> Iterator[dict[str, Any]]:
     return (each for each in installation(overlay, **how) if each["kind"] in {"Deployment", "DaemonSet"})
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_kustomize_makes_the_same(overlay: str) -> None:
     command = ["kubectl", "kustomize", str(deploy.DIRECTORY / "overlays" / overlay)]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -63,7 +63,7 @@ def test_the_image_is_of_this_version_or_as_asked_for() -> None:
     assert images(image="registry.example/virtplane@sha256:0") == {"registry.example/virtplane@sha256:0"}
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_every_pod_is_restricted_but_the_agents_which_command_libvirt(overlay: str) -> None:
     for workload in workloads(overlay):
         pod = workload["spec"]["template"]["spec"]
@@ -82,7 +82,7 @@ def test_every_pod_is_restricted_but_the_agents_which_command_libvirt(overlay: s
             assert not [each for each in pod["volumes"] if "hostPath" in each]
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_every_setting_of_a_container_is_one_with_a_value_that_it_takes(overlay: str) -> None:
     given = {
         "status.podIP": "10.0.0.1",
@@ -102,7 +102,7 @@ def test_every_setting_of_a_container_is_one_with_a_value_that_it_takes(overlay:
         assert {name.removeprefix(ENVIRONMENT_PREFIX).lower() for name in environment} <= settings.shown().keys()
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_what_selects_pods_selects_some(overlay: str) -> None:
     pods = [each["spec"]["template"]["metadata"]["labels"] for each in workloads(overlay)]
     selectors = [each["spec"]["selector"]["matchLabels"] for each in workloads(overlay)]
@@ -114,7 +114,7 @@ def test_what_selects_pods_selects_some(overlay: str) -> None:
         assert any(selector.items() <= labels.items() for labels in pods), selector
 
 
-@pytest.mark.parametrize("overlay", OVERLAYS)
+@pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_roles_accounts_and_storage_that_are_named_are_there(overlay: str) -> None:
     objects = {named(each): each for each in installation(overlay)}
     for (kind, namespace, _), each in objects.items():

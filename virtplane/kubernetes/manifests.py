@@ -36,7 +36,6 @@ from client.kinds import (
 from kube.objects import Object
 from virtplane.errors import VirtplaneError
 
-OVERLAYS = ("sqlite", "postgresql")
 PART_OF = "app.kubernetes.io/part-of"
 """The label that all objects of an installation have; its value is ``virtplane``."""
 KINDS: tuple[Kind, ...] = (

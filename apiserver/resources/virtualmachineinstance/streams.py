@@ -3,6 +3,8 @@
 Source: KubeVirt's ``pkg/virt-api/rest/console.go`` and ``vnc.go``. Clients of its try again after a 400.
 """
 
+from functools import partial
+
 from apiserver.machinery import errors
 from apiserver.machinery.action import Call, Endpoint, StreamAction
 from apiserver.machinery.resource import Object, Resource
@@ -31,26 +33,12 @@ def actions(instances: Resource, cluster: Cluster) -> tuple[StreamAction, ...]:
         preserve = call.query.get(PRESERVE, "").lower() in _TRUE
         return _endpoint(call.target, "vnc", cluster, **{PRESERVE: "true"} if preserve else {})
 
+    stream = partial(
+        StreamAction, group=GROUP, versions=VERSIONS, resource=instances.plural, verb="get", target=instances
+    )
     return (
-        StreamAction(
-            group=GROUP,
-            versions=VERSIONS,
-            resource=instances.plural,
-            subresource="vnc",
-            verb="get",
-            target=instances,
-            parameters=(PRESERVE,),
-            locator=screen,
-        ),
-        StreamAction(
-            group=GROUP,
-            versions=VERSIONS,
-            resource=instances.plural,
-            subresource="console",
-            verb="get",
-            target=instances,
-            locator=console,
-        ),
+        stream(subresource="vnc", parameters=(PRESERVE,), locator=screen),
+        stream(subresource="console", locator=console),
     )
 
 
