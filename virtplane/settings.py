@@ -13,7 +13,7 @@ import yaml
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
-from apiserver.machinery.objectmeta import subdomain_problem
+from kube.names import subdomain_problem
 from kube.users import NODE_PREFIX
 from virtplane.errors import VirtplaneError
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.machinery.errors import StatusError
-from apiserver.machinery.objectmeta import path_segment_problem
 from apiserver.machinery.selectors import parse_field_selector
+from kube.names import path_segment_problem
 
 _VERBS = {
     "GET": "get",

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from apiserver.machinery.errors import FieldError, qualified_resource
-from apiserver.machinery.objectmeta import NameRule, subdomain_problem
 from apiserver.machinery.schema import Schema
+from kube.names import NameRule, subdomain_problem
 from kube.nodes import POD_NODE
 from kube.users import AGENT_ACCOUNT, NODE_PREFIX, NODES_GROUP
 

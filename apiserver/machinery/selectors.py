@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from apiserver.machinery.errors import StatusError, bad_request
-from apiserver.machinery.objectmeta import key_problem, value_problem
+from kube.names import key_problem, value_problem
 
 Labels = Mapping[str, str]
 

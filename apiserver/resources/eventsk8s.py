@@ -8,11 +8,11 @@ writes by the core group, which knows the versions of no other.
 from collections.abc import Iterable, Iterator, Mapping
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources import event
 from apiserver.resources.rules import immutable
+from kube.names import key_problem
 
 NEWER = {
     "involvedObject": "regarding",

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Caller, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.rules import CREATED_AT, amounts, write_amounts
+from kube.names import key_problem
 from kube.quantity import parse
 
 BOUNDS = ("min", "defaultRequest", "default", "max")

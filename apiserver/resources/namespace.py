@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem, label_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
+from kube.names import key_problem, label_problem
 
 FINALIZER = "kubernetes"
 """Held until the namespace is empty (Kubernetes' namespace lifecycle)."""

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.accessmodes import abbreviated, access_mode_errors
 from apiserver.resources.rules import AGE, amounts, immutable, phase, write_amounts
+from kube.names import subdomain_problem
 
 SOURCES = ("csi", "fc", "hostPath", "iscsi", "local", "nfs")
 STORAGE = "storage"

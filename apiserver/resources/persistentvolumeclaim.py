@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.accessmodes import abbreviated, access_mode_errors
@@ -12,6 +11,7 @@ from apiserver.resources.cluster import Cluster
 from apiserver.resources.limits import claim_refusal
 from apiserver.resources.rules import AGE, amounts, phase, write_amounts
 from apiserver.resources.storageclass import default_class
+from kube.names import subdomain_problem
 from kube.quantity import parse
 
 STORAGE = "storage"

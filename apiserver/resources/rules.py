@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 from apiserver.machinery.errors import FieldError, StatusError
-from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Column, Object
 from apiserver.machinery.selectors import label_selector
 from kube import durations
 from kube.durations import DurationError
+from kube.names import key_problem
 from kube.quantity import QuantityError, canonical, parse
 
 AGE = Column(name="Age", json_path=".metadata.creationTimestamp", type="date")

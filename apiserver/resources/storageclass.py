@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Stored, Strategy, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.rules import AGE
+from kube.names import key_problem
 
 STORAGE_CLASSES = "storageclasses.storage.k8s.io"
 _DEFAULT_ANNOTATIONS = (

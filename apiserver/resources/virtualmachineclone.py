@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 import orjson
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import generated_name
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Strategy
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.cluster import Cluster
@@ -13,6 +12,7 @@ from apiserver.resources.gates import gate_errors
 from apiserver.resources.rules import immutable, reference_errors
 from apiserver.resources.versions import spec_conversion, versions, without
 from apiserver.resources.virtualmachineinstance.validation.interfaces import address_errors
+from kube.names import generated_name
 
 GROUP = "clone.kubevirt.io"
 VERSIONS = ("v1beta1", "v1alpha1")

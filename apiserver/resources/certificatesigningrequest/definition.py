@@ -1,6 +1,5 @@
 """CertificateSigningRequest: names, columns and subresources."""
 
-from apiserver.machinery.objectmeta import path_segment_problem
 from apiserver.machinery.resource import Column, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.machinery.table import human_duration
@@ -12,6 +11,7 @@ from apiserver.resources.certificatesigningrequest.strategy import (
 )
 from apiserver.resources.certificatesigningrequest.validation import condition_of
 from apiserver.resources.rules import AGE
+from kube.names import path_segment_problem
 
 
 def _requested_duration(obj: Object) -> str:

@@ -6,7 +6,7 @@ Source: ``k8s.io/kubernetes/pkg/apis/core/validation.ValidateSignerName``; Kuber
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import label_problem, subdomain_problem
+from kube.names import label_problem, subdomain_problem
 
 CLIENT_SIGNER = "kubernetes.io/kube-apiserver-client"
 """Its certificates say who calls this server."""

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import path_segment_problem, subdomain_problem
 from apiserver.machinery.resource import Caller, Column, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.resources.rbac import GROUP, Check, GrantingStrategy
 from apiserver.resources.rules import AGE
+from kube.names import path_segment_problem, subdomain_problem
 
 ACCOUNT = "ServiceAccount"
 SUBJECTS = {ACCOUNT: "", "User": GROUP, "Group": GROUP}

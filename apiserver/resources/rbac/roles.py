@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 
 from apiserver.machinery.errors import FieldError, StatusError
-from apiserver.machinery.objectmeta import path_segment_problem
 from apiserver.machinery.resource import Caller, Object, Resource, Version
 from apiserver.machinery.schema import Catalogue
 from apiserver.machinery.selectors import label_selector
 from apiserver.resources.rbac import GROUP, Check, GrantingStrategy
 from apiserver.resources.rules import CREATED_AT
+from kube.names import path_segment_problem
 
 
 class RoleStrategy(GrantingStrategy):

@@ -6,8 +6,9 @@ Source: ``pkg/apis/core/validation`` of Kubernetes.
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import key_problem, label_problem, subdomain_problem, validate_labels, value_problem
+from apiserver.machinery.objectmeta import validate_labels
 from apiserver.machinery.resource import Object
+from kube.names import key_problem, label_problem, subdomain_problem, value_problem
 
 SELECTOR_OPERATORS = ("DoesNotExist", "Exists", "In", "NotIn")
 NODE_OPERATORS = (*SELECTOR_OPERATORS, "Gt", "Lt")

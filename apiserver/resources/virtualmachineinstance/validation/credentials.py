@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Object
+from kube.names import subdomain_problem
 
 METHODS = {
     "sshPublicKey": ("noCloud", "configDrive", "qemuGuestAgent"),

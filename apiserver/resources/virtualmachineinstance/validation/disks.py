@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import label_problem
 from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.virtualmachineinstance.validation.values import duplicates, one_of, pci_address_problems
 from kube.configuration import Configuration
+from kube.names import label_problem
 
 BUSES = {
     "disk": ("virtio", "sata", "scsi", "usb"),

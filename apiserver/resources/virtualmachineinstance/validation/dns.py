@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from ipaddress import ip_address
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import subdomain_problem
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.validation.values import one_of
+from kube.names import subdomain_problem
 
 POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 MOST_SERVERS, MOST_SEARCHES, MOST_CHARACTERS = 3, 6, 256

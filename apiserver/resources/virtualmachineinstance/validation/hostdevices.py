@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import label_problem, subdomain_problem
 from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.virtualmachineinstance.validation.values import switched_on
 from kube.configuration import Configuration
+from kube.names import label_problem, subdomain_problem
 
 CLAIM_GATES = {"gpus": "GPUsWithDRA", "hostDevices": "HostDevicesWithDRA"}
 """What a claim for a device of either kind is behind."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import label_problem, subdomain_problem, validate_labels
+from apiserver.machinery.objectmeta import validate_labels
 from apiserver.machinery.resource import Object
 from apiserver.resources.virtualmachineinstance.defaults.machine import ARCHITECTURES
 from apiserver.resources.virtualmachineinstance.validation.values import one_of
+from kube.names import label_problem, subdomain_problem
 
 LONGEST_GRACE = 2**31 - 1
 """Seconds, some 68 years: what is far beyond is a mistake, and no clock of the agent's could tell its end."""

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.objectmeta import label_problem
 from apiserver.machinery.resource import Object
 from apiserver.resources.gates import gate_errors
 from apiserver.resources.virtualmachineinstance.validation.cloudinit import cloud_init_problems
@@ -16,6 +15,7 @@ from apiserver.resources.virtualmachineinstance.validation.values import (
     quantity_problems,
 )
 from kube.configuration import Configuration
+from kube.names import label_problem
 
 LARGEST_DISK = Decimal(2**62)
 """Half of what QEMU can address; anything near that is a mistake."""
