@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 import structlog
-from aiohttp import ClientWebSocketResponse
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse, ClientWebSocketResponse
 from yarl import URL
 
 from apiserver.machinery import errors
@@ -44,7 +45,8 @@ class Agents:
             query=dict(endpoint.query),
         )
         # What takes long is the stream; to get it may not.
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        timeout = aiohttp.ClientTimeout(total=None)
+        async with aiohttp.ClientSession(timeout=timeout, middlewares=[_only_upgraded]) as session:
             try:
                 async with asyncio.timeout(CONNECT_SECONDS):
                     tls = await asyncio.to_thread(FollowingContext.of, self.authority, self.certificate, None)
@@ -56,6 +58,20 @@ class Agents:
                 raise _refusal(endpoint.node, error) from error
             async with stream:
                 yield stream
+
+
+async def _only_upgraded(request: ClientRequest, send: ClientHandlerType) -> ClientResponse:
+    """Take nothing but a stream: an agent that answers with a redirection leads the server nowhere.
+
+    Raises aiohttp.WSServerHandshakeError.
+    """
+    response = await send(request)
+    if response.status == HTTPStatus.SWITCHING_PROTOCOLS:
+        return response
+    response.close()
+    raise aiohttp.WSServerHandshakeError(
+        response.request_info, (), status=response.status, message="it answers otherwise", headers=response.headers
+    )
 
 
 def _refusal(node: str, error: Exception) -> StatusError:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from aiohttp import WSMsgType
+from aiohttp import WSMsgType, web
+from aiohttp.test_utils import TestServer
+from aiohttp.typedefs import Handler
 from yarl import URL
 
 from apiserver.http.agents import Agents
 from apiserver.machinery.action import Endpoint
 from apiserver.machinery.errors import StatusError
 from certs.authority import issue_client, issue_server, make_authority
+from certs.contexts import ServingContext
 from certs.pair import Pair
 from client.api import Client
 from client.kinds import CONFIG_MAP, NODE, VIRTUAL_MACHINE_INSTANCE
@@ -134,9 +137,22 @@ def credentials(directory: Path, common_name: str = "system:apiserver") -> Agent
     authority = make_authority("streams")
     authority.save(directory, "authority")
     (directory / "authority.crt").write_bytes(authority.certificate_pem)
-    issue_server(authority, "agent", [NODE_NAME, "two", "revoked"]).save(directory, "server")
+    issue_server(authority, "agent", [NODE_NAME, "two", "revoked", "liar"]).save(directory, "server")
     issue_client(authority, common_name).save(directory, "client")
     return Agents(authority=directory / "authority.crt", certificate=directory / "client.pem")
+
+
+@contextlib.asynccontextmanager
+async def answering(handler: Handler, scheme: str = "http", **how: Any) -> AsyncIterator[TestServer]:
+    """A server that answers everything in one way."""
+    app = web.Application()
+    app.router.add_get("/{path:.*}", handler)
+    server = TestServer(app, scheme=scheme)
+    await server.start_server(**how)
+    try:
+        yield server
+    finally:
+        await server.close()
 
 
 def agent(home: Path) -> streams.Options:
@@ -328,6 +344,27 @@ async def test_an_agent_that_is_another_than_its_node_is_not_believed(site: Site
     await site.instance("misled", node="three")
     code, _, message = await refusal(site, "misled")
     assert (code, message) == (503, "the agent of node 'three' and this server do not trust each other")
+
+
+async def test_an_agent_leads_the_server_nowhere_else(site: Site) -> None:
+    asked: list[str] = []
+
+    async def elsewhere(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response()
+
+    async def lie(_: web.Request) -> web.Response:
+        raise web.HTTPFound(other.make_url("/secret"))
+
+    home = site.server.directory
+    tls = ServingContext.of(home / "server.pem", home / "authority.crt")
+    async with answering(elsewhere) as other, answering(lie, scheme="https", ssl=tls) as agent:
+        assert agent.port
+        await site.node("liar", agent.port)
+        await site.instance("led", node="liar")
+        told = "the agent of node 'liar' cannot connect to the guest: it answers 302"
+        assert await refusal(site, "led") == (503, "ServiceUnavailable", told)
+    assert asked == []
 
 
 async def test_nobody_is_connected_with_a_node_that_is_revoked(site: Site) -> None:
