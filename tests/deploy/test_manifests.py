@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Any
 
+import orjson
 import pytest
 import yaml
 
@@ -13,6 +14,8 @@ from apiserver.auth import policy
 from apiserver.resources import actions, resources
 from certs.names import service_names
 from kube.installation import NAMESPACE, SERVICE
+from kube.nodes import SCHEDULABLE_LABEL
+from nodeagent.registration import ACCELERATION_LABEL
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
 from virtplane.kubernetes.manifests import ManifestError, build, installation
@@ -188,6 +191,12 @@ def test_the_controllers_write_to_no_api_services_but_ours() -> None:
         each["resourceNames"] for each in rules if each["resources"] == ["apiservices"] and "patch" in each["verbs"]
     ]
     assert sorted(named) == sorted(of_kind("APIService"))
+
+
+def test_agents_set_the_labels_that_they_may_and_no_others() -> None:
+    spec = of_kind("ValidatingAdmissionPolicy")[AGENT]["spec"]
+    said = {each["name"]: each["expression"] for each in spec["variables"]}
+    assert orjson.loads(said["ours"]) == [SCHEDULABLE_LABEL, ACCELERATION_LABEL]
 
 
 def test_users_have_the_same_roles_as_with_a_standalone_server() -> None:
