@@ -25,7 +25,8 @@ def agent_address(node: Object) -> tuple[str, int] | None:
     status = node.get("status", {})
     address = next((each["address"] for each in status.get("addresses", ()) if each["type"] == "InternalIP"), None)
     own = (node["metadata"].get("annotations") or {}).get(AGENT_PORT, "")
-    port = int(own) if own.isdecimal() else status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
+    # What has more digits is no port, and may be too long to be read at all.
+    port = int(own[:6]) if own.isdecimal() else status.get("daemonEndpoints", {}).get("kubeletEndpoint", {}).get("Port")
     return (address, port) if address and port and _is_address(address) and 0 < port <= LAST_PORT else None
 
 
