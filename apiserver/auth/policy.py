@@ -61,10 +61,7 @@ def _binding(role: str, *groups: str) -> Object:
     }
 
 
-def _kubernetes_roles() -> Iterable[Object]:
-    admin, edit, view = (f"system:aggregate-to-{name}" for name in ("admin", "edit", "view"))
-    kept = "configmaps events persistentvolumeclaims serviceaccounts"
-    seen = f"{kept} limitranges namespaces namespaces/status pods resourcequotas resourcequotas/status"
+def _system_roles() -> Iterable[Object]:
     return (
         _role("cluster-admin", _rule("*", "*", "*"), _paths("*", "*")),
         _role("system:discovery", _paths(f"/api /api/* /apis /apis/* /openapi /openapi/* {_HEALTH}")),
@@ -85,6 +82,14 @@ def _kubernetes_roles() -> Iterable[Object]:
         _role(_NODE_BOOTSTRAPPER, _rule("certificates.k8s.io", "certificatesigningrequests", "create get list watch")),
         _role(_NODE_CLIENT, _rule("certificates.k8s.io", "certificatesigningrequests/nodeclient", "create")),
         _role("system:service-account-issuer-discovery", _paths("/.well-known/openid-configuration /openid/v1/jwks")),
+    )
+
+
+def _users_roles() -> Iterable[Object]:
+    admin, edit, view = (f"system:aggregate-to-{name}" for name in ("admin", "edit", "view"))
+    kept = "configmaps events persistentvolumeclaims serviceaccounts"
+    seen = f"{kept} limitranges namespaces namespaces/status pods resourcequotas resourcequotas/status"
+    return (
         _aggregated("admin"),
         _aggregated("edit", part_of="admin"),
         _aggregated("view", part_of="edit"),
@@ -192,7 +197,7 @@ def _kubevirt_roles() -> Iterable[Object]:
     )
 
 
-CLUSTER_ROLES: tuple[Object, ...] = (*_kubernetes_roles(), *_kubevirt_roles())
+CLUSTER_ROLES: tuple[Object, ...] = (*_system_roles(), *_users_roles(), *_kubevirt_roles())
 CLUSTER_ROLE_BINDINGS: tuple[Object, ...] = (
     _binding("cluster-admin", MASTERS_GROUP),
     _binding("system:discovery", AUTHENTICATED),

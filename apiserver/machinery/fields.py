@@ -26,11 +26,6 @@ _KINDS = ("f:", "k:", "v:", "i:")
 """The kinds of path elements, in the order in which paths are told."""
 
 
-def field_element(name: str) -> str:
-    """Return the path element of a field."""
-    return f"f:{name}"
-
-
 def key_element(key: dict[str, Any]) -> str:
     """Return the path element of the list item that has ``key``, its names and values."""
     return "k:" + orjson.dumps(key, option=orjson.OPT_SORT_KEYS).decode()
