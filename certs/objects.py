@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.pair import Pair
-from certs.purposes import BY_SECRET, PURPOSES, Purpose, signs_for
+from certs.purposes import BY_SECRET, OF_AGENTS, PURPOSES, Purpose, signs_for
 from certs.trust import UNREADABLE, Kept, Report, Request, Shown, Trust, signed_by
 from kube.durations import parse
 from kube.installation import NAMESPACE
@@ -197,7 +197,8 @@ def trust_in(
         bundle=bundled_in(config_maps.get(purpose.authority)),
         wanted=wanted,
         reports=_reports(purpose, said),
-        agents=_reports(purpose, agents),
+        # An agent holds up no authority that it has nothing to do with.
+        agents=_reports(purpose, agents) if purpose in OF_AGENTS else {},
     )
     leaves = {name: kept_in(secrets.get(name), leaf=True) for name in wanted}
     # A leaf of an authority that was never one is not ours.

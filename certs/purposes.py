@@ -44,6 +44,8 @@ MIGRATION = Purpose("kubevirt-migration-ca", "migration-ca")
 """Both ends of a migration."""
 EXPORTS = Purpose("kubevirt-export-ca", "exports-ca")
 """That this serves exported volumes."""
+OF_AGENTS = (SERVER, AGENTS, STREAMS)
+"""Of whom an agent on a host of its own has to know."""
 CALLERS = (CLIENTS, CONTROLLERS, AGENTS)
 """By whom the API server knows who calls."""
 PURPOSES = (SERVER, CLIENTS, CONTROLLERS, AGENTS, STREAMS, MIGRATION, EXPORTS)

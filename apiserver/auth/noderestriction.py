@@ -9,7 +9,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.rules import rule
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.selectors import parse_field_selector
-from certs.purposes import AGENTS, SERVER, STREAMS
+from certs.purposes import OF_AGENTS
 from kube.installation import NAMESPACE
 from kube.nodes import LEASE_NAMESPACE
 
@@ -24,7 +24,7 @@ NODE_RULES = (
     rule("", "events", "create update patch"),
     rule("", "secrets", "get"),
     # Whom to trust, and how it gets certificates of its own.
-    rule("", "configmaps", "get list watch", *(each.authority for each in (SERVER, AGENTS, STREAMS))),
+    rule("", "configmaps", "get list watch", *(each.authority for each in OF_AGENTS)),
     rule("certificates.k8s.io", "certificatesigningrequests", "create get"),
     rule("coordination.k8s.io", "leases", "get create update patch"),
 )

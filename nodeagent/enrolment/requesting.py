@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from certs.pair import Pair
-from certs.purposes import AGENT, AGENT_SERVER, AGENTS, SERVER, STREAMS, Leaf, Purpose
+from certs.purposes import AGENT, AGENT_SERVER, OF_AGENTS, STREAMS, Leaf, Purpose
 from certs.requests import CLIENT_SIGNER, SERVING_SIGNER, make_request
 from certs.signing import ensure_signing_key, load_signing_key
 from client.api import Client
@@ -59,7 +59,7 @@ class Enrolment:
     @classmethod
     def joined(cls, node: str) -> Self:
         """Return it for a host that has joined: it knows the server, sees who signs agents, and knows who calls."""
-        return cls((SERVER, AGENTS, STREAMS), {AGENT: client_of(node), AGENT_SERVER: serving(node)})
+        return cls(OF_AGENTS, {AGENT: client_of(node), AGENT_SERVER: serving(node)})
 
     @classmethod
     def in_pod(cls, node: str) -> Self:

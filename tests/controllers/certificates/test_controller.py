@@ -157,6 +157,16 @@ async def test_an_agent_on_a_host_of_its_own_is_waited_for_and_can_bring_in_nobo
     await world.client.delete(NODE, "far", None)
 
 
+async def test_an_agent_holds_up_nothing_that_it_has_nothing_to_do_with(world: World) -> None:
+    lies = another(world, trusted={CLIENTS.authority: frozenset()})
+    await world.client.create(NODE, {"metadata": {"name": "far", "annotations": {STATEMENT_ANNOTATION: lies.json()}}})
+    before = world.secret(ADMIN.secret)
+    assert before
+    await world.delete(CLIENTS.authority)
+    await world.until(lambda: is_newer(world.secret(ADMIN.secret), before))
+    await world.client.delete(NODE, "far", None)
+
+
 async def test_what_gone_consumers_said_is_forgotten(world: World) -> None:
     await say(world, "gone", another(world, at=utc_now() - FORGET_AFTER))
     await world.until(lambda: "gone" not in world.config_map(CONSUMERS)["data"])
