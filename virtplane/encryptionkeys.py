@@ -1,8 +1,12 @@
 """``virtplane encryption-key``: the keys that encrypt Secrets in the database."""
 
 import asyncio
+import fcntl
+import os
 import time
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from apiserver.storage.contract import UnavailableError
@@ -35,9 +39,9 @@ def show(settings: Settings) -> str:
 
 def rotate(settings: Settings) -> str:
     """Put a new key first, and return what to tell about it. Raises EncryptionKeyError, OSError."""
-    path, keys = _read(settings)
-    new = SealingKey.new()
-    write_keys(path, [new, *keys])
+    with _alone(settings) as (path, keys):
+        new = SealingKey.new()
+        write_keys(path, [new, *keys])
     return (
         f"{new.id} encrypts from now on; back up {path}.\n"
         "A running server encrypts everything anew with it, which `virtplane encryption-key list` shows; then remove "
@@ -50,20 +54,32 @@ def prune(settings: Settings) -> str:
 
     Raises EncryptionKeyError while the database may need one of them, and OSError.
     """
-    path, (first, *others) = _read(settings)
-    if not others:
-        return f"{first.id} is the only key"
-    age = time.time() - path.stat().st_mtime
-    if age < SETTLED_SECONDS:
-        raise EncryptionKeyError(f"{path} has just changed: try again in {SETTLED_SECONDS - age:.0f} s")
-    used = _used(settings)
-    if needed := [key.id for key in others if used[key.id]]:
-        raise EncryptionKeyError(
-            f"{', '.join(needed)} is still needed for {sum(used[each] for each in needed)} values in the database, "
-            "which a running server encrypts anew: start it, and look into its log if that changes nothing"
-        )
-    write_keys(path, [first])
+    with _alone(settings) as (path, (first, *others)):
+        if not others:
+            return f"{first.id} is the only key"
+        age = time.time() - path.stat().st_mtime
+        if age < SETTLED_SECONDS:
+            raise EncryptionKeyError(f"{path} has just changed: try again in {SETTLED_SECONDS - age:.0f} s")
+        used = _used(settings)
+        if needed := [key.id for key in others if used[key.id]]:
+            raise EncryptionKeyError(
+                f"{', '.join(needed)} is still needed for {sum(used[each] for each in needed)} values in the database, "
+                "which a running server encrypts anew: start it, and look into its log if that changes nothing"
+            )
+        write_keys(path, [first])
     return f"removed {', '.join(key.id for key in others)}; {first.id} is the only key"
+
+
+@contextmanager
+def _alone(settings: Settings) -> Generator[tuple[Path, list[SealingKey]]]:
+    """Read the keys, and let nobody else change them in the context: with a key that gets lost, Secrets do."""
+    path, _ = _read(settings)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield _read(settings)
+    finally:
+        os.close(directory)
 
 
 def _read(settings: Settings) -> tuple[Path, list[SealingKey]]:

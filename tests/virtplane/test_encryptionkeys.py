@@ -14,6 +14,7 @@ from client.api import Client
 from client.kinds import SECRET
 from tests.server import prepare, running_server
 from virtplane.cli import main
+from virtplane.encryptionkeys import rotate
 from virtplane.home import Home
 from virtplane.prepare import PrepareError
 from virtplane.prepare import prepare as prepare_home
@@ -108,3 +109,12 @@ async def test_without_the_file_commands_say_what_makes_it(tmp_path: Path, capsy
     Home.of(settings).encryption_keys.unlink()
     assert await encryption_key(settings, "rotate") == 1
     assert "the first start of the server makes it" in capsys.readouterr().err
+
+
+async def test_no_key_is_lost_where_several_make_one(tmp_path: Path) -> None:
+    await asyncio.to_thread(prepare, tmp_path)
+    settings = installation(tmp_path)
+    [old] = read_keys(Home.of(settings).encryption_keys)
+    made = await asyncio.gather(*(asyncio.to_thread(rotate, settings) for _ in range(8)))
+    kept = [key.id for key in read_keys(Home.of(settings).encryption_keys)]
+    assert sorted(kept) == sorted([old.id, *(told.partition(" ")[0] for told in made)])
