@@ -14,6 +14,10 @@ from kube.durations import DurationError, parse
 PATH = "spec.certificateRotateStrategy.selfSigned"
 _OLD = ("caRotateInterval", "caOverlapInterval", "certRotateInterval")
 _DURATIONS = (*_OLD, "ca.duration", "ca.renewBefore", "server.duration", "server.renewBefore")
+_LIVES = {"caRotateInterval", "certRotateInterval", "ca.duration", "server.duration"}
+"""Those that say how long a certificate lives."""
+SHORTEST = timedelta(seconds=5)
+"""Less, and nobody gets a certificate before it has expired: not even who would set it right."""
 
 
 def certificate_errors(spec: Object) -> Iterator[FieldError]:
@@ -33,8 +37,9 @@ def _unreadable(said: Object) -> Iterator[FieldError]:
     for name in _DURATIONS:
         text = _at(said, name)
         try:
-            if text is not None and parse(text) < timedelta(0):
-                yield FieldError.invalid(f"{PATH}.{name}", text, "must be at least 0s")
+            least = SHORTEST if name in _LIVES else timedelta(0)
+            if text is not None and parse(text) < least:
+                yield FieldError.invalid(f"{PATH}.{name}", text, f"must be at least {_text(least)}")
         except DurationError as error:
             yield FieldError.invalid(f"{PATH}.{name}", text, str(error))
 

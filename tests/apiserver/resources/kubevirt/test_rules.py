@@ -67,6 +67,8 @@ WRONG: list[tuple[Object, str, str, str]] = [
     (developer(memoryOvercommit=-1), f"{CONFIGURATION}.developerConfiguration.memoryOvercommit", INVALID, "1 or more"),
     (says(virtualMachineInstancesPerNode=-1), f"{CONFIGURATION}.virtualMachineInstancesPerNode", INVALID, "0 or more"),
     (rotation(ca={"duration": "a week"}), f"{ROTATION}.ca.duration", INVALID, "must be a duration, such as 24h"),
+    (rotation(ca={"duration": "4s"}, server={"duration": "24h"}), f"{ROTATION}.ca.duration", INVALID, "at least 5s"),
+    (rotation(certRotateInterval="0s"), f"{ROTATION}.certRotateInterval", INVALID, "must be at least 5s"),
     (rotation(server={"renewBefore": "-1h"}), f"{ROTATION}.server.renewBefore", INVALID, "must be at least 0s"),
     (rotation(ca={"duration": "48h", "renewBefore": "49h"}), f"{ROTATION}.ca.renewBefore", INVALID, "at most"),
     (rotation(server={"duration": "2h", "renewBefore": "3h"}), f"{ROTATION}.server.renewBefore", INVALID, "at most"),
