@@ -13,7 +13,8 @@ from cryptography import x509
 
 from certs.following import Stamp, stamp_of
 
-LINGER_SECONDS = 2.0
+LINGER_SECONDS = 5.0
+"""Longer than a busy host keeps a program from sending what it has begun to."""
 
 log = structlog.get_logger(__name__)
 

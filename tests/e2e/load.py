@@ -1,9 +1,10 @@
 """Load that notices everything: no request may fail, no watch end or miss a change, no console lose what is sent."""
 
 import asyncio
+import gc
 import ssl
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -161,6 +162,7 @@ async def under_load(installation: Installation, guests: Sequence[str]) -> Async
     load, pki, url = Load(), installation.pki, installation.url
     context = FollowingContext.of(pki.authority, pki.pair(ADMIN.file), None)
     async with AsyncExitStack() as stack:
+        stack.enter_context(_without_pauses())
         client = await stack.enter_async_context(installation.client("load"))
         counter, newcomer = Counter(load, client), Newcomer(load, url, context)
         consoles = [await stack.enter_async_context(_console(load, url, context, guest)) for guest in guests]
@@ -182,6 +184,16 @@ async def under_load(installation: Installation, guests: Sequence[str]) -> Async
             for each in (*working, *watching):
                 each.cancel()
             await asyncio.gather(*working, *watching, return_exceptions=True)
+
+
+@contextmanager
+def _without_pauses() -> Generator[None]:
+    """Keep the garbage collector from going through all that other tests have left, which takes seconds."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _work(counter: Counter, newcomer: Newcomer, consoles: Sequence[Console]) -> Iterator[Work]:
