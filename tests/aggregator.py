@@ -21,6 +21,8 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
+from apiserver.http import openapi_protobuf
+from apiserver.http.openapi import PROTOBUF
 from certs.authority import issue_client, issue_server, make_authority
 from kube.groups import is_kubevirt
 
@@ -250,9 +252,12 @@ class Aggregator:
             ours = await self._document(self.aggregated, head, [*AS_AGGREGATOR.items()])
         except (OSError, aiohttp.ClientError):
             ours = None  # a dead APIService does not take the rest along
-        merged = orjson.dumps(MERGED[head.path.strip("/")](theirs, ours))
+        merged = MERGED[head.path.strip("/")](theirs, ours)
+        if "proto-openapi" in head.get("accept"):  # kubectl before 1.27 reads nothing else
+            await answer(writer, 200, openapi_protobuf.encode(merged), PROTOBUF)
+            return
         kind = AGGREGATED if "APIGroupDiscoveryList" in head.get("accept") else "application/json"
-        await answer(writer, 200, merged, kind)
+        await answer(writer, 200, orjson.dumps(merged), kind)
 
     async def _document(self, backend: Backend, head: Head, headers: Iterable[tuple[str, str]]) -> Any:
         accept = [part for part in head.get("accept").split(",") if "json" in part]

@@ -3,10 +3,13 @@
 import asyncio
 import os
 import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 SECONDS = 30
+RECENT = str(Path(sys.executable).with_name("kubectl"))
+"""The one from PyPI, for what the installed one may be too old for."""
 Kubectl = Callable[..., Awaitable[str]]
 """Runs kubectl with these arguments, and what it is ``given`` to read; returns all that it says. Must it fail?"""
 

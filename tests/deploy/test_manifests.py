@@ -18,6 +18,7 @@ from kube.nodes import SCHEDULABLE_LABEL
 from nodeagent.registration import ACCELERATION_LABEL
 from tests.apiserver.resources.generated import CATALOGUE
 from tests.apiserver.resources.surroundings import Remembered
+from tests.kubectl import RECENT
 from virtplane.kubernetes.manifests import ManifestError, build, installation
 from virtplane.membercertificates import RIGHTS
 from virtplane.settings import ENVIRONMENT_PREFIX, Settings
@@ -42,7 +43,7 @@ def workloads(overlay: str, **how: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("overlay", deploy.OVERLAYS)
 def test_kustomize_makes_the_same(overlay: str) -> None:
-    command = ["kubectl", "kustomize", str(deploy.DIRECTORY / "overlays" / overlay)]
+    command = [RECENT, "kustomize", str(deploy.DIRECTORY / "overlays" / overlay)]
     made = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert sorted(installation(overlay), key=named) == sorted(yaml.safe_load_all(made), key=named)
 

@@ -33,6 +33,7 @@ from client.kinds import (
     VIRTUAL_MACHINE,
 )
 from tests.apiserver.conftest import Kubectl, kubectl_with
+from tests.kubectl import RECENT
 from tests.kubernetes import Machinery, catalogue, running_cluster
 from tests.server import Server
 from tests.working import working_controllers
@@ -300,7 +301,7 @@ async def test_machines_of_kubevirt_itself_are_not_touched(client: Client) -> No
 async def test_what_kubectl_has_installed_is_taken_over_but_for_the_size_of_the_volume(
     cluster: Server, client: Client, machinery: Machinery, kubectl_with: Callable[..., Kubectl]
 ) -> None:
-    kubectl = kubectl_with(cluster.kubeconfig("admin"))
+    kubectl = kubectl_with(cluster.kubeconfig("admin"), RECENT)
     applied = (await kubectl("apply", "-k", str(deploy.DIRECTORY / "overlays" / "sqlite"))).splitlines()
     assert len(applied) == len(installation("sqlite"))
     before = await everything(client)
