@@ -20,6 +20,9 @@ from virtplane.supervision import readiness
 
 log = structlog.get_logger(__name__)
 
+COLLECT_AFTER = (10_000, 20, 100)
+"""How many more objects there must be for the youngest to be looked at, and how many such looks for the next older."""
+
 Role = Callable[[Settings, asyncio.Event, asyncio.Event], Awaitable[None]]
 """Runs until the first event is set, and sets the second once it is ready."""
 
@@ -131,9 +134,11 @@ async def _tell(ready: asyncio.Event, stop: asyncio.Event) -> None:
 def _begin_collecting() -> None:
     """Collect garbage from now on, but never look at what is there already, for it lives as long as the process.
 
-    To look through all of it stops everything for a third of a second, again and again.
+    To look through all of it stops everything for a third of a second, and through what comes to be later for as long
+    once that is as much: so all that is looked at seldom. API objects have no cycles, and need no collector.
     """
     gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
     gc.enable()
 
 
