@@ -5,6 +5,7 @@ https://libvirt.org/html/libvirt-libvirt-event.html. There is one per process, a
 first connection is opened.
 """
 
+import contextlib
 import threading
 from collections.abc import Callable
 
@@ -37,6 +38,9 @@ class EventLoop:
         self._stopping = True
         libvirt.virEventUpdateTimeout(self._waker, 0)
         self._thread.join()
+        # What was closed last is let go of in the turn that follows, which comes at once as the timer is due.
+        with contextlib.suppress(libvirt.libvirtError):
+            libvirt.virEventRunDefaultImpl()
         libvirt.virEventRemoveTimeout(self._waker)
 
     def _run(self) -> None:
