@@ -42,32 +42,27 @@ class Outcome:
         return self.requests / self.seconds
 
 
-def start(target: Target, load: Load, machines: int, run: int, seconds: int) -> "subprocess.Popen[bytes]":
-    """Start wrk; ``run`` is a number that no other run against these machines has."""
-    environment = {**os.environ, "LUA_PATH": f"{SCRIPTS}/?.lua"}
-    if load.script == "create":
-        directory = Path(tempfile.gettempdir()) / "virtplane-benchmark"
-        directory.mkdir(exist_ok=True)
-        environment["MACHINE_TEMPLATE"] = str(write_template(directory))
-    return subprocess.Popen(
-        [
+def run(target: Target, load: Load, machines: int, number: int, seconds: int) -> Outcome:
+    """Run wrk and return what it has shown; ``number`` is one that no other run against these machines has.
+
+    Raises SystemExit when it failed, TimeoutExpired when it does not end.
+    """
+    with tempfile.TemporaryDirectory(prefix="virtplane-benchmark-") as directory:
+        environment = {
+            **os.environ,
+            "LUA_PATH": f"{SCRIPTS}/?.lua",
+            "MACHINE_TEMPLATE": str(write_template(Path(directory))),
+            # Not an argument: those are shown to everybody on this host.
+            "TOKEN": target.token,
+        }
+        command = [
             *("wrk", "--threads", "1", "--connections", str(load.connections), "--duration", f"{seconds}s"),
             *("--timeout", "30s", "--script", str(SCRIPTS / f"{load.script}.lua"), target.url + load.path, "--"),
-            *(target.token, str(machines), str(run), str(load.delay_milliseconds)),
-        ],
-        env=environment,
-        stdout=subprocess.PIPE,
-    )
-
-
-def outcome(process: "subprocess.Popen[bytes]", seconds: int) -> Outcome:
-    """Return what a run has shown once it has ended. Raises SystemExit when it failed."""
-    said, _ = process.communicate(timeout=seconds + PATIENCE_SECONDS)
-    if process.returncode != 0:
-        raise SystemExit(f"wrk ended with {process.returncode}: {said.decode()}")
-    return Outcome(**orjson.loads(said.splitlines()[-1]))
-
-
-def run(target: Target, load: Load, machines: int, run: int, seconds: int) -> Outcome:
-    """Run wrk and return what it has shown."""
-    return outcome(start(target, load, machines, run, seconds), seconds)
+            *(str(machines), str(number), str(load.delay_milliseconds)),
+        ]
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, timeout=seconds + PATIENCE_SECONDS, check=False
+        )
+    if done.returncode != 0:
+        raise SystemExit(f"wrk ended with {done.returncode}: {done.stdout.decode()}")
+    return Outcome(**orjson.loads(done.stdout.splitlines()[-1]))

@@ -56,9 +56,7 @@ class Target:
         """Return how to speak TLS with it."""
         if self.authority:
             return ssl.create_default_context(cadata=self.authority)
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        return context
+        return _unverified()
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return what one request is answered with. Raises URLError."""
@@ -100,13 +98,18 @@ def own_server(database_url: str, home: Path) -> Iterator[Target]:
 
 
 def _until_ready(process: "subprocess.Popen[bytes]", port: int, began: float) -> float:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = _unverified()
     while time.monotonic() - began < START_SECONDS and process.poll() is None:
         with contextlib.suppress(OSError), urlopen(f"https://127.0.0.1:{port}/readyz", timeout=5, context=context):
             return time.monotonic() - began
         time.sleep(0.005)
     raise SystemExit("the server does not become ready; what it said is above")
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
 
 
 def _target(kubeconfig: Mapping[str, Any], database_url: str, process: int, seconds: float) -> Target:

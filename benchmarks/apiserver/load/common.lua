@@ -1,5 +1,5 @@
 -- Shared by all loads: what the command line hands over, and one line of JSON at the end.
--- wrk -s LOAD.lua URL -- TOKEN MACHINES RUN DELAY_MILLISECONDS
+-- TOKEN=… wrk -s LOAD.lua URL -- MACHINES RUN DELAY_MILLISECONDS
 
 local common = {}
 
@@ -10,12 +10,12 @@ function setup(thread)
     threads = threads + 1
 end
 
--- Reads the arguments in each thread, and has it send its token.
+-- Reads the arguments in each thread, and has it send the token.
 function common.begin(arguments)
-    wrk.headers["Authorization"] = "Bearer " .. arguments[1]
-    common.machines = tonumber(arguments[2])
-    common.run = arguments[3]
-    common.delay = tonumber(arguments[4])
+    wrk.headers["Authorization"] = "Bearer " .. os.getenv("TOKEN")
+    common.machines = tonumber(arguments[1])
+    common.run = arguments[2]
+    common.delay = tonumber(arguments[3])
     math.randomseed(thread_id + 1)
 end
 
