@@ -49,6 +49,7 @@ async def _revoke(settings: Settings, node: str) -> None:
             token = read_token(secret)
             if token is not None and token.node == node:
                 await if_found(client.delete(SECRET, secret["metadata"]["name"], TOKENS_NAMESPACE))
+        # A certificate that is made before that moment would be worth nothing, too.
         await asyncio.sleep(2 * MARGIN.total_seconds())
         await _renew_own(client, node)
 

@@ -96,7 +96,7 @@ class LiveClusterTrust:
             self.now = ClusterTrust.of(new.get("data") or {}) if new is not None else ClusterTrust()
         except ClusterTrustError as wrong:
             self.now = ClusterTrust()
-            log.error("nobody is trusted, neither front proxy nor certificate", config_map=NAME, why=str(wrong))  # noqa: TRY400
+            log.error("nobody is trusted, neither front proxy nor certificate", config_map=NAME, why=str(wrong))  # noqa: TRY400 - the reason says it all
             return
         log.info("trusting whom the cluster says", front_proxy=self.now.proxy is not None)
 

@@ -98,6 +98,7 @@ class Resealer:
                 log.warning("sealing anew waits for the database", why=str(error))
                 continue
             except Exception:
+                # Whatever it is, it must not end what follows the file: the next look tries again.
                 log.exception("sealing anew failed")
                 continue
             self._stamp = stamp

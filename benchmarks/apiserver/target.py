@@ -63,7 +63,7 @@ class Target:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         data = None if body is None else orjson.dumps(body)
         request = Request(self.url + path, data, headers, method=method)  # noqa: S310 - an https URL
-        with urlopen(request, timeout=REQUEST_SECONDS, context=self.context()) as answer:  # noqa: S310
+        with urlopen(request, timeout=REQUEST_SECONDS, context=self.context()) as answer:  # noqa: S310 - https
             return orjson.loads(answer.read())
 
     def resident_bytes(self) -> int | None:
@@ -124,8 +124,8 @@ def _target(kubeconfig: Mapping[str, Any], database_url: str, process: int, seco
         context.load_cert_chain(pair.name)
 
     def create(path: str, body: dict[str, Any]) -> Any:
-        request = Request(cluster["server"] + path, orjson.dumps(body), {"Content-Type": "application/json"})  # noqa: S310
-        with urlopen(request, timeout=REQUEST_SECONDS, context=context) as answer:  # noqa: S310
+        request = Request(cluster["server"] + path, orjson.dumps(body), {"Content-Type": "application/json"})  # noqa: S310 - https
+        with urlopen(request, timeout=REQUEST_SECONDS, context=context) as answer:  # noqa: S310 - https
             return orjson.loads(answer.read())
 
     accounts = f"/api/v1/namespaces/{INSTALLATION}/serviceaccounts"
