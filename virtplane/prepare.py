@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from sqlalchemy import make_url
-
 from apiserver.storage.contract import UnavailableError
 from apiserver.storage.keyfile import write_keys
 from apiserver.storage.migrate import migrate
 from apiserver.storage.resealing import keys_in_use
 from apiserver.storage.sealing import SealingKey
+from apiserver.storage.urls import parse
 from certs.bootstrap import AuthorityError, Pki, ensure
 from certs.kubeconfig import write_kubeconfig
 from certs.names import serving_names
@@ -46,7 +45,7 @@ async def migrate_database(settings: Settings) -> None:
 
 def _keep_private(database: str) -> None:
     """Let nobody else read the file of a SQLite database, which holds Secrets; its log takes over the file's mode."""
-    url = make_url(database)
+    url = parse(database)
     if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         path.touch(mode=0o600)

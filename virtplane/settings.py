@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import yaml
-from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
+from apiserver.storage.urls import parse
 from kube.names import subdomain_problem
 from kube.users import NODE_PREFIX
 from virtplane.errors import VirtplaneError
@@ -102,7 +102,7 @@ def _port(least: int) -> Reader:
 
 def _database_url(name: str, value: Any) -> str:
     try:
-        url = make_url(str(value)) if value else None
+        url = parse(str(value)) if value else None
     except (ArgumentError, ValueError) as error:
         # The value itself is not repeated: it may hold a password.
         raise SettingsError(f"{name} must look like sqlite:////PATH or postgresql://USER@HOST/NAME") from error
@@ -272,7 +272,7 @@ class Settings:
         """Return all settings for printing, with the password of the database masked."""
         values = dataclasses.asdict(self)
         shown = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
-        url = make_url(self.database)
+        url = parse(self.database)
         secret = {name: "***" for name in url.query if "password" in name.lower()}
         shown["database_url"] = url.update_query_dict(secret).render_as_string(hide_password=True)
         return shown

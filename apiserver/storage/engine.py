@@ -4,14 +4,13 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-import asyncpg
-from sqlalchemy import URL, event, make_url
+from sqlalchemy import URL, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from apiserver.storage.contract import UnavailableError
-
-CONNECT_SECONDS = 5
+from apiserver.storage.postgresql import Recognize, connect
+from apiserver.storage.urls import parse
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg", "postgres": "postgresql+asyncpg"}
 _PRAGMAS = (
@@ -25,31 +24,26 @@ _PRAGMAS = (
 
 def async_url(url: str) -> URL:
     """Return a database URL with the driver that the log uses. Raises ValueError for databases not supported."""
-    parsed = make_url(url)
+    parsed = parse(url)
     backend = parsed.get_backend_name()
     if backend not in _DRIVERS:
         raise ValueError(f"database {backend!r} is not supported: use sqlite:////PATH or postgresql://USER@HOST/NAME")
     return parsed.set(drivername=_DRIVERS[backend])
 
 
-def make_engine(url: str, command_seconds: float | None = None) -> AsyncEngine:
+def make_engine(url: str, command_seconds: float | None = None, recognize: Recognize | None = None) -> AsyncEngine:
     """Return an engine for ``url``, with SQLite set to write-ahead logging and full sync.
 
-    PostgreSQL has ``command_seconds`` for each command; SQLite waits for other writers as long as its pragma says.
+    PostgreSQL has ``command_seconds`` for each command, and its connections are shown to ``recognize`` first; SQLite
+    waits for other writers as long as its pragma says.
     """
     parsed = async_url(url)
     if parsed.get_backend_name() == "postgresql":
-        # Connected by the URL as it is: SQLAlchemy would hand sslmode and its like on as arguments that do not exist.
-        connect = partial(asyncpg.connect, dsn(parsed), timeout=CONNECT_SECONDS, command_timeout=command_seconds)
-        return create_async_engine(parsed, pool_pre_ping=True, async_creator=connect)
+        creator = partial(connect, parsed, command_seconds, recognize)
+        return create_async_engine(parsed, pool_pre_ping=True, async_creator=creator)
     engine = create_async_engine(parsed, pool_pre_ping=True)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     return engine
-
-
-def dsn(url: URL) -> str:
-    """Return ``url`` as asyncpg takes it, password and all."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -28,7 +28,8 @@ from apiserver.storage.contract import (
     Snapshot,
     UnavailableError,
 )
-from apiserver.storage.engine import CONNECT_SECONDS, Transaction, dsn, make_engine
+from apiserver.storage.engine import Transaction, make_engine
+from apiserver.storage.postgresql import connect
 from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
 from apiserver.storage.sealing import BrokenSealError, Sealing
@@ -356,7 +357,7 @@ class SqlLog:
             if int(str(reached)) > self._newest:  # not a commit of our own
                 notified.set()
 
-        connection = await asyncpg.connect(dsn(self._engine.url), timeout=CONNECT_SECONDS)
+        connection = await connect(self._engine.url)
         try:
             connection.add_termination_listener(lambda _: notified.set())
             await connection.add_listener(CHANNEL, heard)

@@ -54,6 +54,7 @@ def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> No
         ({"agent_address": "host.example.org"}, "must be an IP address"),
         ({"database_url": "hunter2"}, "must look like"),
         ({"database_url": "postgresql://me:hunter2@db:port/x"}, "must look like"),
+        ({"database_url": "postgresql://me:hunter2@one:1,two:port/x"}, "must look like"),
         ({"database_url": "mysql://me:hunter2@db/x"}, "must begin with sqlite: or postgresql:"),
         ({"kubeconfig": "somewhere"}, "must be in-cluster or an absolute path"),
         ({"home": "~nobody-has-this-name/x"}, "use an absolute path"),

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from apiserver.storage import cache as cache_module
 from apiserver.storage import compaction as compaction_module
-from apiserver.storage import engine as engine_module
+from apiserver.storage import postgresql as postgresql_module
 from apiserver.storage import sql as sql_module
 from apiserver.storage import tasks
 from apiserver.storage.batch import Plan, Write
@@ -204,8 +204,7 @@ async def test_nobody_waits_long_for_a_database_that_stands_still(
 async def test_closing_ends_while_the_database_does_not_answer(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_module, "CONNECT_SECONDS", 1)
-    monkeypatch.setattr(engine_module, "CONNECT_SECONDS", 1)
+    monkeypatch.setattr(postgresql_module, "CONNECT_SECONDS", 1)
     monkeypatch.setattr(tasks, "CANCEL_SECONDS", 1)
     async with asyncio.timeout(20), AsyncExitStack() as stack:
         log = await stack.enter_async_context(SqlLog(postgresql_url))
