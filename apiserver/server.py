@@ -3,7 +3,6 @@
 import asyncio
 import functools
 import platform
-import ssl
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
@@ -12,16 +11,15 @@ from pathlib import Path
 from typing import Protocol
 
 import structlog
-from aiohttp import web
 
 import openapi
 from apiserver.audit import AuditLog, Policy
-from apiserver.http import protocol
 from apiserver.http.agents import Agents
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Check, Health
 from apiserver.http.inflight import LIMIT
+from apiserver.http.listening import listening
 from apiserver.http.metrics import CertificateMetrics
 from apiserver.incluster import Member, in_cluster
 from apiserver.machinery.resource import Resource
@@ -139,7 +137,7 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
             collectors=[CertificateMetrics(tls.served)],
             agents=options.agents,
         )
-        await _serve(stack, app, options, tls)
+        await stack.enter_async_context(listening(app, options.address, options.port, tls, SHUTDOWN_SECONDS))
         log.info("serving", address=options.address, port=options.port)
         if ready is not None:
             ready.set()
@@ -186,26 +184,6 @@ def product_version() -> dict[str, str]:
         "compiler": platform.python_implementation(),
         "platform": f"linux/{architecture()}",
     }
-
-
-async def _serve(stack: AsyncExitStack, app: web.Application, options: Options, tls: ssl.SSLContext) -> None:
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    loop, manager = asyncio.get_running_loop(), runner.server
-    assert manager is not None  # noqa: S101 - there since the setup
-
-    def connected() -> protocol.Protocol:
-        return protocol.Protocol(
-            manager,
-            loop=loop,
-            access_log=None,  # pyright: ignore[reportArgumentType] - aiohttp's own runner does so for none
-            max_line_size=protocol.MAX_LINE_BYTES,
-            max_field_size=protocol.MAX_FIELD_BYTES,
-        )
-
-    listening = await loop.create_server(connected, options.address, options.port, ssl=tls, reuse_address=True)
-    stack.callback(listening.close)
 
 
 @asynccontextmanager

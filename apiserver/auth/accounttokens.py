@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from apiserver.auth.identities import account_caller, account_name
-from apiserver.auth.webtokens import Claims, Signer, TokenError
-from apiserver.machinery.resource import Caller, Object, Stored
+from apiserver.auth.webtokens import REMEMBERED, Claims, Signer, TokenError
+from apiserver.machinery.resource import Caller, Object, Remembered
 from kube.metadata import is_terminating
 
 ISSUER = "https://kubernetes.default.svc"
@@ -30,14 +30,26 @@ class Authenticated:
     audiences: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Vouched:
+    """A token for this server that was judged."""
+
+    claims: Claims
+    authenticated: Authenticated
+    seen: tuple[int, int]
+    """Of which revisions the accounts and Secrets were that vouched for it."""
+
+
 class AccountTokens:
     """Makes and reads tokens of ServiceAccounts."""
 
-    def __init__(self, signer: Signer, stored: Stored, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, signer: Signer, stored: Remembered, now: Callable[[], float] = time.time) -> None:
         """``now`` tells the seconds since 1970."""
         self.signer = signer
         self._stored = stored
         self._now = now
+        self._vouched: dict[str, _Vouched] = {}
+        """By the identity of the token."""
 
     def issue(self, account: Object, audiences: Sequence[str], seconds: int, secret: Object | None) -> tuple[str, int]:
         """Return a token of ``account``, bound to ``secret`` where there is one, and the second when it expires."""
@@ -60,13 +72,26 @@ class AccountTokens:
     def authenticate(self, token: str, audiences: Sequence[str] = ()) -> Authenticated:
         """Return whose a token is, which must be for one of ``audiences``, or of this server. Raises TokenError."""
         claims = self.signer.read(token)
-        if claims.get("iss") != ISSUER:
-            raise TokenError("made by another")
         expires, begins, now = claims.get("exp"), claims.get("nbf"), self._now()
         if not isinstance(expires, int) or not isinstance(begins, int) or not begins <= now < expires:
             raise TokenError("expired, or not yet valid")
+        if audiences:
+            return self._judged(claims, audiences)
+        seen = self._stored.revision(ACCOUNTS), self._stored.revision(SECRETS)
+        known = self._vouched.get(identity := str(claims.get("jti")))
+        if known is None or known.claims is not claims or known.seen != seen:
+            known = _Vouched(claims, self._judged(claims, (ISSUER,)), seen)
+            if len(self._vouched) >= REMEMBERED:
+                self._vouched.clear()
+            self._vouched[identity] = known
+        return known.authenticated
+
+    def _judged(self, claims: Claims, audiences: Sequence[str]) -> Authenticated:
+        """Return the same for the claims of a token that has not expired."""
+        if claims.get("iss") != ISSUER:
+            raise TokenError("made by another")
         meant = claims.get("aud")
-        found = tuple(each for each in audiences or (ISSUER,) if isinstance(meant, list) and each in meant)
+        found = tuple(each for each in audiences if isinstance(meant, list) and each in meant)
         if not found:
             raise TokenError("for somebody else")
         return Authenticated(self._caller(claims), found)

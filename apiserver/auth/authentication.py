@@ -25,6 +25,10 @@ class TokenOwners(Protocol):
         """Return whose ``token`` is. Raises TokenError for nobody's, and 503 when that cannot be found out."""
         ...
 
+    def known_owner(self, token: str, /) -> Caller | None:
+        """Return the same where nobody has to be asked, and else None, as for nobody's."""
+        ...
+
 
 class Authenticator:
     """Reads the identity of a request."""
@@ -39,16 +43,22 @@ class Authenticator:
 
         A certificate counts first. Raises 401 for a certificate or a token that is nobody's.
         """
-        certificate = connection.getpeercert(binary_form=True) if connection is not None else None
+        certificate = _certificate(connection)
         if certificate and (caller := self._owner_of(certificate, headers)) is not None:
             return caller
-        scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
-        if scheme.lower() == "bearer" and (token := token.strip()):
+        if token := _bearer_token(headers):
             return await self._owner_of_token(token)
         if certificate:
             log.info("a certificate is refused")
             raise errors.unauthorized()
         return ANONYMOUS
+
+    def known_caller(self, connection: ssl.SSLObject | None, headers: Mapping[str, str]) -> Caller | None:
+        """Return the same where nobody has to be asked, and else None, as for who shows nothing or what is refused."""
+        if certificate := _certificate(connection):
+            return self._owner_of(certificate, headers)
+        token = _bearer_token(headers)
+        return self._tokens.known_owner(token) if token and self._tokens is not None else None
 
     def _owner_of(self, certificate: bytes, headers: Mapping[str, str]) -> Caller | None:
         try:
@@ -65,3 +75,12 @@ class Authenticator:
         except TokenError as wrong:
             log.info("a token is refused", why=str(wrong))
             raise errors.unauthorized() from wrong
+
+
+def _certificate(connection: ssl.SSLObject | None) -> bytes | None:
+    return connection.getpeercert(binary_form=True) if connection is not None else None
+
+
+def _bearer_token(headers: Mapping[str, str]) -> str:
+    scheme, _, token = headers.get("Authorization", "").strip().partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""

@@ -59,6 +59,10 @@ class Authorization(Protocol):
         """Return True when ``caller`` may make the request. Raises 503 when that cannot be found out."""
         ...
 
+    def known_to_allow(self, caller: Caller, asked: RequestInfo) -> bool:
+        """Return True when nobody has to be asked to know that ``caller`` may make the request."""
+        ...
+
 
 class Authorizer:
     """Decides by the rules that this server has itself, at once."""
@@ -71,19 +75,23 @@ class Authorizer:
         """Return True when ``caller`` may make the request."""
         return self.allows(caller, asked)
 
+    def known_to_allow(self, caller: Caller, asked: RequestInfo) -> bool:
+        """Return the same: there is nobody to ask."""
+        return self.allows(caller, asked)
+
     def allows(self, caller: Caller, asked: RequestInfo) -> bool:
         """Return the same to those who cannot wait."""
         if allowed_to_all(caller, asked):
             return True
         if is_anonymous(caller):
             return is_discovery(asked) and self._roles.allows(caller, asked)
+        if caller.node is None and self._roles.allows(caller, asked):
+            return True
         if AUTHENTICATED in caller.groups and any(each.allows(asked) for each in BASIC_RULES):
             return True
         if caller.node is not None:
             return node_may(caller.node, asked, self._bound_to)
-        if any(each.allows(asked) for each in _controller_rules(caller, asked.namespace)):
-            return True
-        return self._roles.allows(caller, asked)
+        return any(each.allows(asked) for each in _controller_rules(caller, asked.namespace))
 
     def rules(self, caller: Caller, namespace: str) -> tuple[Rule, ...]:
         """Return what ``caller`` may do in a namespace; an agent only to what is bound to its node."""

@@ -4,8 +4,7 @@ Source: ``k8s.io/kubernetes/pkg/registry/rbac/validation/rule.go``.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -13,7 +12,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.identities import account_name
 from apiserver.auth.rules import Rule
 from apiserver.machinery.errors import StatusError
-from apiserver.machinery.resource import Caller, Object, Stored
+from apiserver.machinery.resource import Caller, Object, Remembered
 from apiserver.machinery.selectors import LabelSelector, label_selector
 
 log = structlog.get_logger(__name__)
@@ -21,18 +20,12 @@ log = structlog.get_logger(__name__)
 GROUP = "rbac.authorization.k8s.io"
 ROLES, CLUSTER_ROLES = f"roles.{GROUP}", f"clusterroles.{GROUP}"
 BINDINGS, CLUSTER_BINDINGS = f"rolebindings.{GROUP}", f"clusterrolebindings.{GROUP}"
+REMEMBERED = 1024
+"""For so many callers it is remembered which rules are theirs, and for each, as many things that these allow."""
 Subject = tuple[str, str]
 """``User`` or ``Group``, and the name."""
 RoleKey = tuple[str, str]
 """The namespace, empty for a ClusterRole, and the name."""
-
-
-class Remembered(Stored, Protocol):
-    """What the server remembers, and when it last changed."""
-
-    def revision(self, kind: str) -> int:
-        """Return when an object of a kind last changed; any change makes it another number."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +35,27 @@ class _Index:
     rules: Mapping[RoleKey, tuple[Rule, ...]]
     bound: Mapping[tuple[str, Subject], tuple[RoleKey, ...]]
     """The roles of a subject in a namespace; everywhere where that is empty."""
+    held: dict[tuple[str, str, frozenset[str]], "_Held"] = field(default_factory=dict)
+    """The rules of callers who were asked about, by a namespace, their name and their groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The rules that one caller has in one place."""
+
+    rules: tuple[Rule, ...]
+    whole: set[tuple[str, str, str]] = field(default_factory=set)
+    """Verbs on resources of groups that were asked about, and are allowed whatever the name of the object."""
+
+    def allows(self, asked: RequestInfo) -> bool:
+        """Return True when a rule covers the request."""
+        what = (asked.verb, asked.group, asked.whole_resource)
+        if what in self.whole:
+            return True
+        rule = next((each for each in self.rules if each.allows(asked)), None)
+        if rule is not None and asked.is_resource and not rule.names and len(self.whole) < REMEMBERED:
+            self.whole.add(what)
+        return rule is not None
 
 
 class Roles:
@@ -54,16 +68,20 @@ class Roles:
 
     def allows(self, caller: Caller, asked: RequestInfo) -> bool:
         """Return True when a rule of the caller's covers the request."""
-        return any(rule.allows(asked) for rule in self.of(caller, asked.namespace))
+        return self._held(caller, asked.namespace).allows(asked)
 
-    def of(self, caller: Caller, namespace: str) -> Iterator[Rule]:
-        """Yield the rules that hold for ``caller`` in a namespace, or where that is empty, at the cluster scope."""
+    def of(self, caller: Caller, namespace: str) -> tuple[Rule, ...]:
+        """Return the rules that hold for ``caller`` in a namespace, or where that is empty, at the cluster scope."""
+        return self._held(caller, namespace).rules
+
+    def _held(self, caller: Caller, namespace: str) -> _Held:
         index = self._current()
-        subjects = [("User", caller.name), *(("Group", group) for group in caller.groups)]
-        for place in ("", namespace) if namespace else ("",):
-            for subject in subjects:
-                for key in index.bound.get((place, subject), ()):
-                    yield from index.rules.get(key, ())
+        question = (namespace, caller.name, caller.groups)
+        if (held := index.held.get(question)) is None:
+            if len(index.held) >= REMEMBERED:
+                index.held.clear()
+            held = index.held[question] = _Held(tuple(_rules_of(index, caller, namespace)))
+        return held
 
     def of_role(self, key: RoleKey) -> tuple[Rule, ...] | None:
         """Return the rules of one role, or None where there is no such role."""
@@ -90,6 +108,14 @@ class Roles:
                 for subject in binding.get("subjects") or ():
                     found.setdefault((place, _subject(subject, place)), {})[role_key(binding)] = None
         return {place: tuple(keys) for place, keys in found.items()}
+
+
+def _rules_of(index: _Index, caller: Caller, namespace: str) -> Iterator[Rule]:
+    subjects = [("User", caller.name), *(("Group", group) for group in caller.groups)]
+    for place in ("", namespace) if namespace else ("",):
+        for subject in subjects:
+            for key in index.bound.get((place, subject), ()):
+                yield from index.rules.get(key, ())
 
 
 def role_key(binding: Object) -> RoleKey:

@@ -21,13 +21,14 @@ from apiserver.auth.impersonation import impersonated
 from apiserver.http import answers, streams, verbs, watches
 from apiserver.http.agents import Agents
 from apiserver.http.api import API, CALLER, INFO, SENDER, Api
-from apiserver.http.auditing import AUDIT_ID, AUDIT_ID_HEADER, auditor, identify
+from apiserver.http.auditing import AUDIT_ID, AUDIT_ID_HEADER, audit_id, auditor
 from apiserver.http.content import finished
 from apiserver.http.discovery import Discovery
 from apiserver.http.health import Health
 from apiserver.http.inflight import LIMIT, InFlight
 from apiserver.http.metrics import Metrics, measuring
 from apiserver.http.openapi import OpenApi
+from apiserver.http.quickreads import QuickReads
 from apiserver.http.requestinfo import parse
 from apiserver.machinery import errors
 from apiserver.machinery.action import StreamAction
@@ -43,6 +44,7 @@ REQUEST_SECONDS = 60
 """How long a request may take; kube-apiserver's ``--request-timeout``."""
 IN_FLIGHT = web.AppKey("in-flight", InFlight)
 METRICS = web.AppKey("metrics", Metrics)
+QUICK_READS = web.AppKey("quick-reads", QuickReads)
 
 
 class Dispatcher:
@@ -193,12 +195,12 @@ def _seconds(request: web.Request) -> float:
 @web.middleware
 async def _log_requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     started = time.perf_counter()
-    audit_id = identify(request)
-    with structlog.contextvars.bound_contextvars(audit_id=audit_id):
+    request[AUDIT_ID] = identity = audit_id(request.headers)
+    with structlog.contextvars.bound_contextvars(audit_id=identity):
         response = await handler(request)
     log.debug(
         "request",
-        audit_id=audit_id,
+        audit_id=identity,
         method=request.method,
         path=request.path,
         code=response.status,
@@ -240,6 +242,7 @@ def make_app(
     app[API] = api
     app[IN_FLIGHT] = in_flight
     app[METRICS] = metrics
+    app[QUICK_READS] = QuickReads(api, metrics, audit)
     app[watches.STOPPING] = health.stopping
     app.on_response_prepare.append(_begin_answer)
     if agents is not None:

@@ -33,7 +33,7 @@ async def finished(request: web.Request, response: web.StreamResponse) -> web.St
         if _is_yaml(request, response):
             response.body = body = await _transformed(body, _yaml)
             response.content_type = YAML
-        elif wants_pretty(request):
+        elif wants_pretty(request.query, request.headers):
             response.body = body = await _transformed(body, _indented)
     if len(body) > GZIP_BYTES and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
         await _compress(response, body)

@@ -6,16 +6,20 @@ hold here too. Labels take only values that are known beforehand: nobody fills t
 
 import asyncio
 import time
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import INFO, Api
@@ -48,32 +52,22 @@ class Metrics:
             if isinstance(each, StreamAction)
         }
         self._registry = registry = CollectorRegistry()
-        self._requests = Counter(
-            "apiserver_request_total", "Requests that were answered.", (*_LABELS, "code"), registry=registry
-        )
-        self._durations = Histogram(
-            "apiserver_request_duration_seconds",
-            "How long requests took that are no watches and no streams.",
-            _LABELS,
-            registry=registry,
-            buckets=_SECONDS,
-        )
         self._open = Gauge(
             "apiserver_longrunning_requests", "Watches and streams that are open.", _LABELS, registry=registry
         )
         waiting = Gauge("apiserver_current_inflight_requests", "Requests under way.", registry=registry)
         waiting.set_function(in_flight)
-        for each in (ProcessCollector(registry=None), *collectors):
+        self._answers = _Answers()
+        for each in (self._answers, ProcessCollector(registry=None), *collectors):
             registry.register(each)
-        self._known: dict[tuple[Labels, int], Callable[[float], None]] = {}
 
     def answered(self, info: RequestInfo, media_type: str, code: int, seconds: float) -> None:
         """Count one request that was answered with ``code`` after so many seconds."""
-        key = (self._labels(info, media_type), code)
-        count = self._known.get(key)
-        if count is None:
-            count = self._known[key] = self._counting(*key)
-        count(seconds)
+        self.tally(info, media_type, code).add(seconds)
+
+    def tally(self, info: RequestInfo, media_type: str, code: int) -> "Tally":
+        """Return what counts requests like this one, for who answers many of them."""
+        return self._answers.tally(self._labels(info, media_type), code)
 
     @contextmanager
     def long_running(self, info: RequestInfo) -> Generator[None]:
@@ -89,19 +83,6 @@ class Metrics:
             body=await asyncio.to_thread(encode, self._registry), headers={hdrs.CONTENT_TYPE: content_type}
         )
 
-    def _counting(self, labels: Labels, code: int) -> Callable[[float], None]:
-        """Return what counts a request of ``labels``: looked up once, as that is dearer than counting."""
-        requests = self._requests.labels(*labels, code)
-        if labels[0] in _LONG_RUNNING:
-            return lambda _: requests.inc()
-        durations = self._durations.labels(*labels)
-
-        def count(seconds: float) -> None:
-            requests.inc()
-            durations.observe(seconds)
-
-        return count
-
     def _labels(self, info: RequestInfo, media_type: str) -> Labels:
         verb = "APPLY" if media_type == APPLY_PATCH else _VERBS.get(info.verb, "OTHER")
         if (info.group, info.resource, info.subresource) in self._streams:
@@ -109,6 +90,56 @@ class Metrics:
         if (info.group, info.version, info.resource, info.subresource) not in self._served:
             return verb, "", "", "", "", ""
         return verb, info.group, info.version, info.resource, info.subresource, _scope(info)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Requests that were asked for and answered alike. Counting them is part of each: it takes no lock."""
+
+    requests: int = 0
+    seconds: float = 0
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(_SECONDS) + 1))
+    """How many took up to each of ``_SECONDS`` and longer than the one before, and at last how many longer than all."""
+
+    def add(self, seconds: float) -> None:
+        """Count one that took so long."""
+        self.requests += 1
+        self.seconds += seconds
+        self.buckets[bisect_left(_SECONDS, seconds)] += 1
+
+
+class _Answers(Collector):
+    """Tells how many requests were answered, and how long that took."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[Labels, int], Tally] = {}
+
+    def tally(self, labels: Labels, code: int) -> Tally:
+        """Return what counts the requests with these labels that are answered with ``code``."""
+        if (tally := self._tallies.get((labels, code))) is None:
+            tally = self._tallies[labels, code] = Tally()
+        return tally
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield both metrics."""
+        tallies = list(self._tallies.items())  # in a thread, while others count
+        requests = CounterMetricFamily("apiserver_request", "Requests that were answered.", labels=(*_LABELS, "code"))
+        for (labels, code), tally in tallies:
+            requests.add_metric((*labels, str(code)), tally.requests)
+        yield requests
+        durations = HistogramMetricFamily(
+            "apiserver_request_duration_seconds",
+            "How long requests took that are no watches and no streams.",
+            labels=_LABELS,
+        )
+        for labels in dict.fromkeys(labels for (labels, _), _ in tallies if labels[0] not in _LONG_RUNNING):
+            alike = [tally for (of, _), tally in tallies if of == labels]
+            counts = accumulate(map(sum, zip(*(each.buckets for each in alike), strict=True)))
+            bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+            durations.add_metric(
+                labels, list(zip(bounds, counts, strict=True)), sum_value=sum(each.seconds for each in alike)
+            )
+        yield durations
 
 
 def measuring(metrics: Metrics) -> Middleware:

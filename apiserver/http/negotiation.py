@@ -116,14 +116,14 @@ def include_object(query: Mapping[str, str]) -> IncludeObject:
             )
 
 
-def wants_pretty(request: web.Request) -> bool:
+def wants_pretty(query: Mapping[str, str], headers: Mapping[str, str]) -> bool:
     """Return True when the answer is for human eyes: on demand, and by default for browsers and the like.
 
     Source: ``isPrettyPrint`` of kube-apiserver.
     """
-    if asked := request.query.get("pretty"):
+    if asked := query.get("pretty"):
         return asked in ("1", "t", "T", "true", "True", "TRUE")
-    return request.headers.get("User-Agent", "").startswith(("curl", "Wget", "Mozilla/5.0"))
+    return headers.get("User-Agent", "").startswith(("curl", "Wget", "Mozilla/5.0"))
 
 
 @lru_cache(maxsize=64)

@@ -63,6 +63,14 @@ class Stored(Protocol):
         ...
 
 
+class Remembered(Stored, Protocol):
+    """The same, for those who keep what they make of it."""
+
+    def revision(self, kind: str, /) -> int:
+        """Return when an object of a kind last changed; any change makes it another number."""
+        ...
+
+
 class Conversion(Protocol):
     """Moves whole objects between one served version and the hub, losing nothing (see ``conversion``)."""
 

@@ -96,6 +96,11 @@ class WatchCache:
         """See Store."""
         return await self._seen(await self._sql.remove(key, expected=expected))
 
+    def known(self, key: Key) -> Record | None:
+        """See Store."""
+        newest = self._sql.known_newest
+        return self.peek(key) if newest is not None and newest <= self._revision else None
+
     def peek(self, key: Key) -> Record | None:
         """Return what the cache has under ``key`` now."""
         return self.shelf(key.resource).records.get(key)

@@ -267,6 +267,10 @@ class Store(Protocol):
         """Return the state of ``key``. Raises NotFoundError, FutureRevisionError, UnavailableError."""
         ...
 
+    def known(self, key: Key) -> Record | None:
+        """Return the newest state of ``key`` where that is certain without waiting for anything, and else None."""
+        ...
+
     async def list(
         self,
         resource: str,

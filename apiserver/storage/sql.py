@@ -166,7 +166,12 @@ class SqlLog:
 
     async def newest(self) -> Revision:
         """Return what ``latest`` does, soon, and from memory where nobody else can have written."""
-        return await self._ask() if self.shared or not self._writable else self._newest
+        return await self._ask() if (known := self.known_newest) is None else known
+
+    @property
+    def known_newest(self) -> Revision | None:
+        """The newest revision; None where somebody else may have written, so that only the database can tell."""
+        return None if self.shared or not self._writable else self._newest
 
     async def check(self) -> None:
         """Return when the database answers and the last commit succeeded. Raises UnavailableError."""

@@ -6,7 +6,7 @@ import ssl
 import orjson
 import pytest
 
-from apiserver.http.protocol import MAX_FIELD_BYTES, MAX_LINE_BYTES
+from apiserver.http.connection import MAX_FIELD_BYTES, MAX_LINE_BYTES
 from tests.conformance.api import SECONDS, Object
 from tests.server import Server
 

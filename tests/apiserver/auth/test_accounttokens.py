@@ -32,6 +32,9 @@ class Memory:
     def one(self, kind: str, namespace: str, name: str) -> Object | None:
         return self.objects[kind] if (namespace, name) == ("team", "builder") else None
 
+    def revision(self, kind: str) -> int:
+        return id(self.objects[kind])
+
     def all(self, kind: str, namespace: str | None = None) -> Iterator[Object]:
         return (found for found in [self.objects[kind]] if found is not None and namespace in (None, "team"))
 

@@ -7,12 +7,13 @@ import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
+from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -24,6 +25,7 @@ from apiserver.auth.roles import Roles
 from apiserver.http.api import Api
 from apiserver.http.app import make_app
 from apiserver.http.health import Health
+from apiserver.http.listening import listening
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
@@ -35,6 +37,14 @@ from apiserver.storage.sql import SqlLog
 from certs.bundles import Bundles
 from certs.purposes import CLIENTS
 from tests.apiserver.http.gadgets import Client, resources
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server, and where it listens."""
+
+    app: web.Application
+    port: int
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +91,7 @@ def _client_context(identities: Path, name: str | None) -> ssl.SSLContext:
 
 
 @pytest.fixture
-async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
+async def server(tmp_path: Path, identities: Path) -> AsyncIterator[Running]:
     url = f"sqlite:///{tmp_path}/log.db"
     await migrate(url)
     catalogue = Catalogue.load(Path(__file__).parent / "schemas")
@@ -102,15 +112,14 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[TestServer]:
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
         await writing.create(served["", "namespaces"], store, "", {"metadata": {"name": "default"}}, write)
-        running = TestServer(make_app(api, health, {"gitVersion": "v1.32.0"}), scheme="https", host="localhost")
-        await running.start_server(ssl=context)
-        stack.push_async_callback(running.close)
+        app = make_app(api, health, {"gitVersion": "v1.32.0"})
+        port = await stack.enter_async_context(listening(app, "127.0.0.1", 0, context, shutdown_seconds=10))
         stack.callback(health.stopping.set)
-        yield running
+        yield Running(app, port)
 
 
 @pytest.fixture
-async def client_as(server: TestServer, identities: Path) -> AsyncIterator[Any]:
+async def client_as(server: Running, identities: Path) -> AsyncIterator[Any]:
     """Returns a client with the identity of the given name, or with none."""
     async with AsyncExitStack() as stack:
 
