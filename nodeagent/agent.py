@@ -109,7 +109,12 @@ async def _work(options: Options, client: Client, hypervisor: Hypervisor, ready:
         if renewal is not None:
             group.create_task(renewal.run(), name="renewal")
         node = Node(
-            host=HostFacts(arch=_architecture(capabilities), kvm=kvm, node=own["metadata"]["uid"]),
+            host=HostFacts(
+                arch=platform.machine() if hypervisor.driver.pretends else _architecture(capabilities),
+                kvm=kvm,
+                node=own["metadata"]["uid"],
+                emulation=hypervisor.driver.emulation,
+            ),
             configuration=configuration,
             hypervisor=hypervisor,
             workspaces=workspaces,

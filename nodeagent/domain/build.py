@@ -84,7 +84,7 @@ def domain_xml(
         clock(domain, host),
         *lifecycle(spec, board),
         _devices(vmi, board, configuration, volumes, attached, runtime),
-        type="kvm" if host.kvm else "qemu",
+        type="kvm" if host.kvm else host.emulation,
     )
     ET.indent(root)
     return ET.tostring(root, encoding="unicode") + "\n"

@@ -11,11 +11,13 @@ class HostFacts:
         arch: The architecture by libvirt's name, such as ``x86_64``.
         kvm: Whether guests run on the processor itself; without it QEMU emulates one.
         node: Whose domains these are: the uid of the Node, which no other installation has.
+        emulation: libvirt's type of domains that run without KVM.
     """
 
     arch: str
     kvm: bool
     node: str
+    emulation: str = "qemu"
 
 
 class UnsupportedError(Exception):

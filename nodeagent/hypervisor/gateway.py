@@ -16,6 +16,7 @@ import libvirt
 import structlog
 
 from nodeagent.domain import identity
+from nodeagent.hypervisor.driver import QEMU, Driver, driver_of
 from nodeagent.hypervisor.errors import HypervisorError, HypervisorUnavailableError
 from nodeagent.hypervisor.eventloop import EventLoop
 from nodeagent.hypervisor.state import Domain, state_of
@@ -31,12 +32,6 @@ GUEST_AGENT_SECONDS = 5
 KEEPALIVE_SECONDS, KEEPALIVE_MISSES = 5, 5
 FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS = 0.2, 10.0
 EVENT_KINDS = (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, libvirt.VIR_DOMAIN_EVENT_ID_AGENT_LIFECYCLE)
-UNDEFINE_FLAGS = (
-    libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-    | libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
-)
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +42,8 @@ class Hypervisor:
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.connected = asyncio.Event()
+        self.driver: Driver = QEMU
+        """What is connected to; until then it is taken for QEMU's."""
         self._loop = asyncio.get_running_loop()
         self.lost = asyncio.Event()
         self._connection: Any = None
@@ -146,9 +143,10 @@ class Hypervisor:
             domain = connection.defineXML(xml)
             try:
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED if paused else 0)
-                domain.agentSetResponseTimeout(GUEST_AGENT_SECONDS, 0)
+                if not self.driver.pretends:
+                    domain.agentSetResponseTimeout(GUEST_AGENT_SECONDS, 0)
             except libvirt.libvirtError:
-                _remove(domain)
+                self._remove(domain)
                 raise
 
         await self._call(work, START_SECONDS)
@@ -163,7 +161,11 @@ class Hypervisor:
 
     async def remove(self, name: str) -> None:
         """End the guest if it runs, and forget the domain."""
-        await self._call(lambda connection: _optional(lambda: _remove(connection.lookupByName(name))))
+        await self._call(lambda connection: _optional(lambda: self._remove(connection.lookupByName(name))))
+
+    def _remove(self, domain: Any) -> None:
+        _unless_ended(domain.destroy)
+        _optional(lambda: domain.undefineFlags(self.driver.undefine_flags))
 
     async def networks(self) -> list[str]:
         """Return the XML of every network that is up."""
@@ -244,7 +246,9 @@ class Hypervisor:
                 return
             connection = libvirt.open(self.uri)
             connection.registerCloseCallback(self._closed, None)
-            connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
+            self.driver = driver_of(connection)
+            if not self.driver.pretends:
+                connection.setKeepAlive(KEEPALIVE_SECONDS, KEEPALIVE_MISSES)
             self._registered = [
                 connection.domainEventRegisterAny(None, kind, self._lifecycle, None) for kind in EVENT_KINDS
             ]
@@ -307,8 +311,3 @@ def _unless_ended(work: Callable[[], object]) -> None:
     except libvirt.libvirtError as error:
         if error.get_error_code() != libvirt.VIR_ERR_OPERATION_INVALID:
             raise
-
-
-def _remove(domain: Any) -> None:
-    _unless_ended(domain.destroy)
-    _optional(lambda: domain.undefineFlags(UNDEFINE_FLAGS))

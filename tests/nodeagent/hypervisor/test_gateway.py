@@ -192,3 +192,16 @@ async def test_a_connection_that_nobody_keeps_is_told_to_who_depends_on_it(priva
         hypervisor.add_handler(fail)
         with pytest.raises(HypervisorError, match="too much to do"):
             await hypervisor.failed()
+
+
+async def test_libvirts_test_driver_takes_a_guest_through_its_life() -> None:
+    """It can do less than QEMU's, and is asked for no more."""
+    name, xml = domain("pretended")
+    async with opened("test:///default") as hypervisor:
+        changes = Changes(hypervisor)
+        await hypervisor.start(xml.replace("type='qemu'", f"type='{hypervisor.driver.emulation}'"))
+        assert [each.name for each in await hypervisor.owned()] == [name]
+        await hypervisor.shut_down(name)
+        await changes.until(name, lambda state, reason: (state, reason) == (State.STOPPED, Reason.SHUT_DOWN))
+        await hypervisor.remove(name)
+        assert await hypervisor.find(name) is None
