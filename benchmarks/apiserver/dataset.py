@@ -1,6 +1,7 @@
 """What is stored while it is measured: typical machines of 1.9 kB each."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,11 @@ def write_template(directory: Path) -> Path:
     return path
 
 
-async def fill(target: Target, begin: int, end: int) -> None:
-    """Store the machines number ``begin`` to ``end``, which is not one of them. Raises ClientResponseError."""
+async def fill(target: Target, begin: int, end: int, make: Callable[[str], dict[str, Any]] = machine) -> None:
+    """Store the machines number ``begin`` to ``end``, which is not one of them. Raises ClientResponseError.
+
+    ``make`` returns one, when it is told its name.
+    """
     numbers = iter(range(begin, end))
     headers = {"Authorization": f"Bearer {target.token}", "Content-Type": "application/json"}
     connector = aiohttp.TCPConnector(ssl=target.context(), limit=AT_ONCE)
@@ -71,7 +75,7 @@ async def fill(target: Target, begin: int, end: int) -> None:
 
         async def work() -> None:
             for number in numbers:
-                body = orjson.dumps(machine(f"vm-{number:05d}"))
+                body = orjson.dumps(make(f"vm-{number:05d}"))
                 async with session.post(MACHINES, data=body) as answer:
                     if answer.status != 409:  # stored by an earlier run
                         answer.raise_for_status()

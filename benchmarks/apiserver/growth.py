@@ -12,7 +12,7 @@ from figures import LOADS
 from target import Target
 
 WIDTH, HEIGHT, MARGIN, LEGEND = 720, 420, 60, 200
-COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#34495e", "#16a085")
+COLOURS = ("#1b6ca8", "#c0392b", "#2e8b57", "#8e44ad", "#d68910", "#34495e", "#16a085", "#7f8c8d")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class Point:
     figure: str
     by: str
     size: int
-    microseconds: int
+    microseconds: float
     """What one costs: of requests one answer, of watches one event, at full load."""
 
 
@@ -67,10 +67,10 @@ def chart(points: Sequence[Point]) -> str:
     """Return the points as a drawing (SVG). Both axes are logarithmic: what grows in proportion is a straight line."""
     highest = max(p.microseconds for p in points)
     lowest = min(p.microseconds for p in points)
-    widest = max(p.size for p in points)
+    narrowest, widest = min(p.size for p in points), max(p.size for p in points)
 
     def place(point: Point) -> str:
-        across = log10(point.size) / log10(widest)
+        across = log10(point.size / narrowest) / log10(widest / narrowest)
         up = log10(point.microseconds / lowest) / log10(highest / lowest)
         return f"{MARGIN + across * WIDTH:.0f},{MARGIN + (1 - up) * HEIGHT:.0f}"
 
@@ -80,7 +80,7 @@ def chart(points: Sequence[Point]) -> str:
     words = (
         f'<text x="{MARGIN}" y="{MARGIN - 12}">'
         f"microseconds for one, at full load: {lowest:,.1f} to {highest:,.0f}</text>"
-        f'<text x="{MARGIN}" y="{height - 20}">machines or watchers: 1 to {widest:,}</text>'
+        f'<text x="{MARGIN}" y="{height - 20}">machines or watchers: {narrowest:,} to {widest:,}</text>'
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '

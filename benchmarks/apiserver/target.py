@@ -67,11 +67,14 @@ class Target:
             return orjson.loads(answer.read())
 
     def resident_bytes(self) -> int | None:
-        """Return the memory that is the server's alone, and its share of what it has in common with others."""
-        if self.process is None:
-            return None
-        lines = Path(f"/proc/{self.process}/smaps_rollup").read_text().splitlines()
-        return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+        """Return the memory of its process; None where that is not known."""
+        return None if self.process is None else resident_bytes(self.process)
+
+
+def resident_bytes(process: int) -> int:
+    """Return the memory that is the process' alone, and its share of what it has in common with others."""
+    lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 @contextlib.contextmanager
