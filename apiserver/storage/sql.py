@@ -29,6 +29,7 @@ from apiserver.storage.contract import (
     UnavailableError,
 )
 from apiserver.storage.engine import Transaction, make_engine
+from apiserver.storage.lineage import Lineage
 from apiserver.storage.postgresql import connect
 from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
@@ -79,8 +80,9 @@ class SqlLog:
 
         Nothing is encrypted without a ``sealing``.
         """
-        self._engine = make_engine(url, COMMAND_SECONDS)
         self._rows = Rows(revise, sealing or Sealing())
+        self._lineage = Lineage(self._rows)
+        self._engine = make_engine(url, COMMAND_SECONDS, self._lineage.recognize)
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -150,15 +152,18 @@ class SqlLog:
         async with self._snapshot() as tx:
             revision = await tx.scalar(select(meta.c.revision))
             query = select(objects).where(objects.c.resource == resource)
-            rows = await tx.execute(query.order_by(objects.c.namespace, objects.c.name))
-            return Snapshot(revision or 0, self._rows.records(rows))
+            rows = (await tx.execute(query.order_by(objects.c.namespace, objects.c.name))).all()
+        return Snapshot(revision or 0, self._rows.records(rows))
 
     async def everything(self) -> tuple[Revision, Sequence[Record]]:
         """Return the newest revision and every object, from one snapshot."""
         async with self._snapshot() as tx:
-            revision = await tx.scalar(select(meta.c.revision))
-            rows = await tx.execute(select(objects))
-            return revision or 0, self._rows.records(rows)
+            revision = await tx.scalar(select(meta.c.revision)) or 0
+            rows = (await tx.execute(select(objects))).all()
+            last = (await tx.execute(select(history).where(history.c.revision == revision))).one_or_none()
+        # Decoded only now: nobody else could write as long, and PostgreSQL ends a transaction that stands still.
+        self._lineage.begin(revision, last)
+        return revision, self._rows.records(rows)
 
     async def latest(self) -> Revision:
         """See Store."""
@@ -227,7 +232,10 @@ class SqlLog:
             compacted = await tx.scalar(select(meta.c.compacted)) or 0
         if revision < compacted:
             raise CompactedError(revision, compacted)
-        return [self._event(row, revision) for row in rows]
+        events = [self._event(row, revision) for row in rows]
+        if resource is None:
+            self._lineage.follow(events)
+        return events
 
     def _event(self, row: Row[Any], after: Revision) -> Event:
         try:
@@ -332,6 +340,7 @@ class SqlLog:
     def _announce(self, result: Plan) -> None:
         if result.events:
             self._newest = result.events[-1].revision
+            self._lineage.follow(result.events)
             if self._committed is not None:
                 self._committed(result.events)
         for write, record in result.succeeded:
