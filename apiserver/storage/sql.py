@@ -88,6 +88,8 @@ class SqlLog:
         self._stack = AsyncExitStack()
         self._committed: Callable[[Sequence[Event]], None] | None = None
         self._newest: Revision = 0
+        self._writer = 0
+        """The process of PostgreSQL that makes our commits."""
         self.compacted: Revision = 0
         """How far this process has forgotten what happened."""
         self._asking: asyncio.Task[Revision] | None = None
@@ -303,7 +305,9 @@ class SqlLog:
     async def _commit(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
             revision = await lock(tx)
-            if not self.shared:
+            if self.shared:
+                self._writer = await _process(tx)
+            else:
                 self._newest = revision
             if not batch:
                 return Plan()
@@ -367,14 +371,16 @@ class SqlLog:
     async def _listen_once(self) -> None:
         notified = asyncio.Event()
 
-        def heard(_connection: object, _process: object, _channel: object, reached: object) -> None:
-            if int(str(reached)) > self._newest:  # not a commit of our own
+        def heard(_connection: object, process: object, _channel: object, reached: object) -> None:
+            # Our own commits are handed over, and may be heard of before they are answered.
+            if process != self._writer and int(str(reached)) > self._newest:
                 notified.set()
 
         connection = await connect(self._engine.url)
         try:
             connection.add_termination_listener(lambda _: notified.set())
             await connection.add_listener(CHANNEL, heard)
+            notified.set()  # nobody was listening to what was committed until now
             while not connection.is_closed():
                 await notified.wait()
                 notified.clear()
@@ -401,6 +407,12 @@ async def lock(tx: AsyncConnection) -> Revision:
     """Lock the one row of ``meta``, so that nobody else writes until ``tx`` ends; return the newest revision."""
     locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
     return locked.scalar_one()
+
+
+async def _process(tx: AsyncConnection) -> int:
+    """Return the process of PostgreSQL that serves ``tx``."""
+    connection = (await tx.get_raw_connection()).driver_connection
+    return connection.get_server_pid() if connection is not None else 0
 
 
 @asynccontextmanager
