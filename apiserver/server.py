@@ -16,11 +16,12 @@ import openapi
 from apiserver.audit import AuditLog, Policy
 from apiserver.http.agents import Agents
 from apiserver.http.api import Api
-from apiserver.http.app import make_app
+from apiserver.http.app import App
 from apiserver.http.health import Check, Health
 from apiserver.http.inflight import LIMIT
 from apiserver.http.listening import listening
 from apiserver.http.metrics import CertificateMetrics
+from apiserver.http.request import Site
 from apiserver.incluster import Member, in_cluster
 from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
@@ -128,14 +129,13 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         if api.revocations is not None:
             await stack.enter_async_context(tasks.running(api.revocations.enforce(cache), "revocations"))
         audit = await stack.enter_async_context(_auditing(options))
-        app = make_app(
-            api,
+        app = App(
+            Site(api=api, stopping=health.stopping, agents=options.agents),
             health,
             product_version(),
             audit=audit,
             limit=options.limit,
             collectors=[CertificateMetrics(tls.served)],
-            agents=options.agents,
         )
         await stack.enter_async_context(listening(app, options.address, options.port, tls, SHUTDOWN_SECONDS))
         log.info("serving", address=options.address, port=options.port)

@@ -5,8 +5,9 @@ from aiohttp import web
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers, bodies, streams
 from apiserver.http.api import Api
-from apiserver.http.negotiation import JSON, REPRESENTATION, YAML, negotiate
+from apiserver.http.negotiation import JSON, YAML, negotiate
 from apiserver.http.queries import request_options
+from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.action import Action, ObjectAction, StreamAction
 from apiserver.registry import acting
@@ -15,7 +16,7 @@ METHODS = {"get": ("GET", "HEAD"), "create": ("POST",), "update": ("PUT",)}
 """How actions are asked for, by their verbs."""
 
 
-async def serve(request: web.Request, api: Api, action: Action, info: RequestInfo) -> web.StreamResponse:
+async def serve(request: Request, api: Api, action: Action, info: RequestInfo) -> web.StreamResponse:
     """Answer a request for an action. Raises 405 and 406."""
     if info.verb != action.verb:
         raise errors.verb_not_supported(action.group, action.resource, info.verb, METHODS[action.verb])
@@ -28,9 +29,9 @@ async def serve(request: web.Request, api: Api, action: Action, info: RequestInf
             raise TypeError(action)
 
 
-async def _object(request: web.Request, api: Api, action: ObjectAction, info: RequestInfo) -> web.StreamResponse:
-    request[REPRESENTATION] = negotiate(request, info.verb)
-    if request[REPRESENTATION].shape:
+async def _object(request: Request, api: Api, action: ObjectAction, info: RequestInfo) -> web.StreamResponse:
+    request.negotiated = negotiate(request, info.verb)
+    if request.representation.shape:
         raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show
     options = request_options(request)
     body = await bodies.read_object(request, options) if action.takes else None

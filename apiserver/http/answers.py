@@ -8,7 +8,8 @@ from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import Api
-from apiserver.http.negotiation import JSON, REPRESENTATION, include_object
+from apiserver.http.negotiation import JSON, include_object
+from apiserver.http.request import Request
 from apiserver.http.shapes import Shaper
 from apiserver.machinery.resource import Object, Resource
 from apiserver.registry.codec import hub_object
@@ -16,7 +17,7 @@ from apiserver.registry.reading import Page
 from apiserver.storage.contract import Record
 
 Answer = Awaitable[web.StreamResponse]
-Handler = Callable[[web.Request, Api, Resource, RequestInfo], Answer]
+Handler = Callable[[Request, Api, Resource, RequestInfo], Answer]
 """Answers one verb on a resource."""
 _WARNINGS_LENGTH = 4096
 _WARNING_LENGTH = 256
@@ -38,7 +39,7 @@ def raw(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None
 
 
 def one(
-    request: web.Request,
+    request: Request,
     resource: Resource,
     version: str,
     record: Record,
@@ -61,7 +62,7 @@ def acted(obj: Object, warnings: Sequence[str], *, status: int = 200) -> web.Res
     return _with_warnings(json(obj, status=status), warnings)
 
 
-def many(request: web.Request, resource: Resource, version: str, page: Page) -> web.Response:
+def many(request: Request, resource: Resource, version: str, page: Page) -> web.Response:
     """Answer with a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.continue_token:
@@ -72,9 +73,9 @@ def many(request: web.Request, resource: Resource, version: str, page: Page) -> 
     return _warned(raw(body), resource, version, ())
 
 
-def shaper(request: web.Request, resource: Resource, version: str) -> Shaper:
+def shaper(request: Request, resource: Resource, version: str) -> Shaper:
     """Return what encodes records as the client of ``request``, which has been negotiated, wants to see them."""
-    wanted = request[REPRESENTATION]
+    wanted = request.representation
     include = include_object(request.query) if wanted.shape == "Table" else "Metadata"
     return Shaper(resource, version, wanted, include)
 

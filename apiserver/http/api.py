@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from aiohttp import web
-
 from apiserver.auth.accounttokens import AccountTokens
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authentication import Authenticator
@@ -13,7 +11,7 @@ from apiserver.auth.reviews import Reviews
 from apiserver.auth.revocation import Revocations
 from apiserver.machinery import errors
 from apiserver.machinery.action import Action
-from apiserver.machinery.resource import Caller, Resource
+from apiserver.machinery.resource import Resource
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry.workers import Workers
 from apiserver.storage.contract import Store
@@ -58,11 +56,3 @@ class Api:
         if info.name and (resource.transient or (resource.namespaced and not info.namespace)):
             raise errors.no_such_path()
         return resource
-
-
-API = web.AppKey("api", Api)
-INFO = web.RequestKey("info", RequestInfo)
-CALLER = web.RequestKey("caller", Caller)
-"""Who it is done as."""
-SENDER = web.RequestKey("sender", Caller)
-"""Who has sent it, and acts as the caller."""

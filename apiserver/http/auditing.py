@@ -1,68 +1,36 @@
-"""Audit events of requests: an id for each, and what the policy wants to know about it.
+"""Audit events of requests: what the policy wants to know about each.
 
 Source: Kubernetes' auditing; ``k8s.io/apiserver/pkg/endpoints/filters/audit.go``.
 """
 
-import random
-import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.reviews import user_info
-from apiserver.http.api import CALLER, INFO, SENDER
+from apiserver.http.request import Request
 from kube.timestamps import to_micro_time, utc_now
 
-AUDIT_ID_HEADER = "Audit-ID"
-"""A client may give its own, to find its request again; the answer always has one."""
-AUDIT_ID = web.RequestKey("audit-id", str)
-_USABLE_ID = re.compile(r"[0-9A-Za-z._-]{1,64}")
+
+async def record(audit: AuditLog, request: Request, response: web.StreamResponse, received: datetime) -> None:
+    """Note a request that was ``received`` then, as the log's policy says."""
+    level = audit.policy.level(request.caller, request.info)
+    if level is not Level.NONE:
+        audit.record(await _event(request, response, level, received))
 
 
-def audit_id(headers: Mapping[str, str]) -> str:
-    """Return the id of a request with these ``headers``: the client's, if that is a plain short word, or a new one."""
-    given = headers.get(AUDIT_ID_HEADER, "")
-    return given if _USABLE_ID.fullmatch(given) else _new_id()
-
-
-def _new_id() -> str:
-    """Return a random UUID (RFC 9562, version 4), no secret: ``uuid`` asks the kernel, with each request."""
-    digits = f"{random.getrandbits(128):032x}"
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
-
-
-def auditor(audit: AuditLog) -> Middleware:
-    """Return the middleware that records requests as the log's policy says. It comes before all that may refuse one."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        received = utc_now()
-        response = await handler(request)
-        level = audit.policy.level(request[CALLER], request[INFO])
-        if level is not Level.NONE:
-            audit.record(await _event(request, response, level, received))
-        return response
-
-    return middleware
-
-
-async def _event(
-    request: web.Request, response: web.StreamResponse, level: Level, received: datetime
-) -> dict[str, Any]:
-    caller, sender = request[CALLER], request[SENDER]
-    asked: RequestInfo = request[INFO]
+async def _event(request: Request, response: web.StreamResponse, level: Level, received: datetime) -> dict[str, Any]:
+    caller, sender = request.caller, request.sender
+    asked: RequestInfo = request.info
     event = {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
         "level": level.word,
-        "auditID": request[AUDIT_ID],
+        "auditID": request.audit_id,
         "stage": "ResponseComplete",
         "requestURI": request.path_qs,
         "verb": asked.verb,

@@ -7,8 +7,8 @@ from typing import Any
 from aiohttp import hdrs, web
 
 from apiserver.http import protobuf
-from apiserver.http.api import API
 from apiserver.http.negotiation import JSON, YAML
+from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES, Decoded, from_json, from_yaml
 from apiserver.machinery.patch import JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH
@@ -19,7 +19,7 @@ _SHORT_BYTES = 16 * 1024
 """A JSON body up to this length is decoded at once, which takes less time than to ask a thread."""
 
 
-async def read_bytes(request: web.Request) -> bytes:
+async def read_bytes(request: Request) -> bytes:
     """Return the body. Raises 400 for one that is broken, 413 above MAX_BODY_BYTES."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise errors.too_large(MAX_BODY_BYTES)
@@ -31,7 +31,7 @@ async def read_bytes(request: web.Request) -> bytes:
         raise errors.bad_request("the body cannot be read: it is not what its Content-Encoding says") from broken
 
 
-async def read_object(request: web.Request, options: WriteOptions) -> dict[str, Any]:
+async def read_object(request: Request, options: WriteOptions) -> dict[str, Any]:
     """Return a body that must be one object: JSON, YAML or, for some kinds, protobuf. Raises 400, 413, 415.
 
     Fields given twice go to ``options.repeated``, unless nobody asks for them.
@@ -41,7 +41,7 @@ async def read_object(request: web.Request, options: WriteOptions) -> dict[str, 
     return _object(decoded.value)
 
 
-async def read_configuration(request: web.Request, options: WriteOptions) -> dict[str, Any]:
+async def read_configuration(request: Request, options: WriteOptions) -> dict[str, Any]:
     """Return the configuration that a server-side apply sends, in YAML or JSON. Raises 400, 413.
 
     Fields given twice are warned of, or refused under Strict validation.
@@ -70,24 +70,24 @@ async def repeated_in_patch(content_type: str, body: bytes, options: WriteOption
     return []
 
 
-async def read_delete_options(request: web.Request) -> dict[str, Any]:
+async def read_delete_options(request: Request) -> dict[str, Any]:
     """Return the DeleteOptions in a body; an empty body holds none. Raises 400, 413, 415."""
     if not await read_bytes(request):
         return {}
     return _object((await _decoded(request, strict=False)).value)
 
 
-async def _decoded(request: web.Request, *, strict: bool) -> Decoded:
+async def _decoded(request: Request, *, strict: bool) -> Decoded:
     # Without the header it is JSON; aiohttp would call it a stream of octets.
     match request.content_type if hdrs.CONTENT_TYPE in request.headers else JSON:
         case "application/json":
             body = await read_bytes(request)
-            return await request.app[API].workers.run(len(body), lambda: from_json(body, strict=strict))
+            return await request.api.workers.run(len(body), lambda: from_json(body, strict=strict))
         case "application/yaml":
             return await asyncio.to_thread(from_yaml, await read_bytes(request))
         case protobuf.MEDIA_TYPE:
             body = await read_bytes(request)
-            return Decoded(await request.app[API].workers.run(len(body), lambda: protobuf.decode(body)))
+            return Decoded(await request.api.workers.run(len(body), lambda: protobuf.decode(body)))
         case _:
             raise errors.unsupported_media_type([JSON, YAML, protobuf.MEDIA_TYPE])
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import orjson
 from aiohttp import hdrs, web
 
-from apiserver.http.negotiation import JSON, REPRESENTATION, YAML, accepts_gzip, prefers_yaml, wants_pretty
+from apiserver.http.negotiation import JSON, YAML, accepts_gzip, prefers_yaml, wants_pretty
+from apiserver.http.request import Request
 from apiserver.machinery.yamltext import to_yaml
 
 GZIP_BYTES = 128 * 1024
@@ -25,7 +26,7 @@ _kept: dict[str, bytes] = {}
 """Compressed documents by their ETag, which says all about their content."""
 
 
-async def finished(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+async def finished(request: Request, response: web.StreamResponse) -> web.StreamResponse:
     """Return ``response`` as its client wants to read it; streams and all but JSON pass as they are."""
     if not isinstance(response, web.Response) or not isinstance(body := response.body, bytes):
         return response
@@ -40,11 +41,11 @@ async def finished(request: web.Request, response: web.StreamResponse) -> web.St
     return response
 
 
-def _is_yaml(request: web.Request, response: web.Response) -> bool:
+def _is_yaml(request: Request, response: web.Response) -> bool:
     accept = request.headers.get(hdrs.ACCEPT, "")
     if "yaml" not in accept:
         return False
-    negotiated = request.get(REPRESENTATION)
+    negotiated = request.negotiated
     if negotiated is not None and response.status < 400:
         return negotiated.media_type == YAML
     return prefers_yaml(accept)

@@ -41,7 +41,7 @@ class Discovery:
             for version in ("v2", "v2beta1")
         }
 
-    def answer(self, request: web.Request, root: str, below: Sequence[str]) -> web.Response:
+    def answer(self, request: web.BaseRequest, root: str, below: Sequence[str]) -> web.Response:
         """Answer ``/api`` and ``/apis`` (the ``root``), and versions and groups ``below`` them. Raises 404."""
         match (root, *below):
             case (_,):
@@ -55,7 +55,7 @@ class Discovery:
             case _:
                 raise errors.no_such_path()
 
-    def _root(self, request: web.Request) -> web.Response:
+    def _root(self, request: web.BaseRequest) -> web.Response:
         path = request.path.rstrip("/")
         for media in accepted(request.headers.get("Accept", "")):
             if media.wants == "APIGroupDiscoveryList" and media.parameters.get("g") == "apidiscovery.k8s.io":
@@ -147,7 +147,7 @@ class _Document:
         self._body = orjson.dumps(content)
         self._etag = '"' + hashlib.sha256(self._body).hexdigest().upper() + '"'
 
-    def answer(self, request: web.Request, content_type: str) -> web.Response:
+    def answer(self, request: web.BaseRequest, content_type: str) -> web.Response:
         headers = {"ETag": self._etag, "Vary": "Accept", "Content-Type": content_type}
         if request.headers.get("If-None-Match") == self._etag:
             return web.Response(status=304, headers=headers)

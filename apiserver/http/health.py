@@ -33,7 +33,7 @@ class Health:
         endpoints = ("healthz", "livez", "readyz")
         return [f"/{each}{check}" for each in endpoints for check in ("", *(f"/{n}" for n in self._names(each)))]
 
-    async def answer(self, request: web.Request, endpoint: str, check: str = "") -> web.Response:
+    async def answer(self, request: web.BaseRequest, endpoint: str, check: str = "") -> web.Response:
         """Answer one of the endpoints, or a single ``check`` below it: 200 ``ok``, or 500 naming the checks that fail.
 
         ``?verbose`` lists all, ``?exclude=NAME`` leaves one out. Raises 404 for a check that is not there.

@@ -5,7 +5,6 @@ hold here too. Labels take only values that are known beforehand: nobody fills t
 """
 
 import asyncio
-import time
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from datetime import datetime
 from itertools import accumulate
 
 from aiohttp import hdrs, web
-from aiohttp.typedefs import Handler, Middleware
 from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -22,7 +20,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http.api import INFO, Api
+from apiserver.http.api import Api
 from apiserver.machinery.action import StreamAction
 from apiserver.machinery.patch import APPLY_PATCH
 from certs.contexts import Served
@@ -75,7 +73,7 @@ class Metrics:
         with self._open.labels(*self._labels(info, "")).track_inprogress():
             yield
 
-    async def answer(self, request: web.Request) -> web.Response:
+    async def answer(self, request: web.BaseRequest) -> web.Response:
         """Answer ``/metrics``."""
         # A thread: there are thousands of lines.
         encode, content_type = choose_encoder(request.headers.get(hdrs.ACCEPT, ""))
@@ -142,19 +140,6 @@ class _Answers(Collector):
         yield durations
 
 
-def measuring(metrics: Metrics) -> Middleware:
-    """Return the middleware that counts every request, however it is answered."""
-
-    @web.middleware
-    async def middleware(request: web.Request, handler: Handler) -> web.StreamResponse:
-        began = time.perf_counter()
-        response = await handler(request)
-        metrics.answered(request[INFO], _patch_type(request), response.status, time.perf_counter() - began)
-        return response
-
-    return middleware
-
-
 class CertificateMetrics(Collector):
     """Tells until when what is served is valid: asked of the server's TLS, at each reading, not of the files."""
 
@@ -207,7 +192,3 @@ def _scope(info: RequestInfo) -> str:
     if info.name or info.verb == "create":
         return "resource"
     return "namespace" if info.namespace else "cluster"
-
-
-def _patch_type(request: web.Request) -> str:
-    return request.content_type if request.method == hdrs.METH_PATCH else ""

@@ -55,10 +55,6 @@ class Representation:
     """The version of ``meta.k8s.io`` in which a shape is sent."""
 
 
-REPRESENTATION = web.RequestKey("representation", Representation)
-"""How the answer to a request for a resource is to look, once that is known to be possible."""
-
-
 def accepted(header: str) -> list[MediaType]:
     """Return the media types of an Accept header, the most wanted first. No header accepts JSON."""
     ranked = sorted(_parse(header or JSON), key=lambda each: -each[0])
@@ -89,7 +85,7 @@ def prefers_yaml(header: str) -> bool:
     return False
 
 
-def negotiate(request: web.Request, verb: str) -> Representation:
+def negotiate(request: web.BaseRequest, verb: str) -> Representation:
     """Return what the answer to a request for a resource must look like, before anything is done. Raises 400, 406."""
     wanted = representation(request.headers.get("Accept", ""))
     if verb == "watch" and wanted.media_type == YAML:

@@ -52,7 +52,7 @@ class OpenApi:
                 self._actions.setdefault(root, []).append(action)
         self._documents: dict[str, tuple[bytes, str]] = {}
 
-    def v3(self, request: web.Request, root: str) -> web.Response:
+    def v3(self, request: web.BaseRequest, root: str) -> web.Response:
         """Answer ``/openapi/v3``, and below it ``apis/GROUP/VERSION`` for ``root``. Raises 404."""
         if not root:
             return _answer(request, *self._built(root, self._build_v3_root), {})
@@ -69,7 +69,7 @@ class OpenApi:
             headers |= {"Cache-Control": "public, immutable", "Expires": "Thu, 31 Dec 2099 23:59:59 GMT"}
         return _answer(request, body, digest, headers)
 
-    def v2(self, request: web.Request) -> web.Response:
+    def v2(self, request: web.BaseRequest) -> web.Response:
         """Answer ``/openapi/v2``, as JSON or as protobuf. Raises 406."""
         for media in accepted(request.headers.get("Accept", "")):
             if form := _V2_FORMS.get(media.name):
@@ -121,7 +121,7 @@ class OpenApi:
 
 
 def _answer(
-    request: web.Request, body: bytes, digest: str, headers: dict[str, str], content_type: str = JSON
+    request: web.BaseRequest, body: bytes, digest: str, headers: dict[str, str], content_type: str = JSON
 ) -> web.Response:
     headers["ETag"] = f'"{digest}"'
     if request.headers.get("If-None-Match") == headers["ETag"]:

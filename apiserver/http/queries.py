@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from aiohttp import hdrs, web
+from aiohttp import hdrs
 
 from apiserver.auth.attributes import RequestInfo
-from apiserver.http.api import API, CALLER, INFO
+from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.resource import Caller, Resource
@@ -86,14 +86,14 @@ def write_options(
     )
 
 
-def request_options(request: web.Request, *, applies: bool = False) -> WriteOptions:
+def request_options(request: Request, *, applies: bool = False) -> WriteOptions:
     """Return the options of a request that writes. Raises 422."""
     agent = request.headers.get(hdrs.USER_AGENT, "")
-    options = write_options(request[INFO], request.query, request[CALLER], user_agent=agent, applies=applies)
-    return replace(options, size=_size(request), workers=request.app[API].workers)
+    options = write_options(request.info, request.query, request.caller, user_agent=agent, applies=applies)
+    return replace(options, size=_size(request), workers=request.api.workers)
 
 
-def _size(request: web.Request) -> int:
+def _size(request: Request) -> int:
     """Return how long the body is, at most: one that is compressed or of unknown length may be as long as any."""
     if request.content_length is None or hdrs.CONTENT_ENCODING in request.headers:
         return MAX_BODY_BYTES

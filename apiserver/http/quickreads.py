@@ -22,10 +22,10 @@ from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.impersonation import PREFIX
 from apiserver.http.api import Api
-from apiserver.http.auditing import AUDIT_ID_HEADER, audit_id
 from apiserver.http.content import GZIP_BYTES
 from apiserver.http.metrics import Metrics, Tally
 from apiserver.http.negotiation import JSON, Representation, representation, wants_pretty
+from apiserver.http.request import AUDIT_ID_HEADER, audit_id
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.errors import StatusError
 from apiserver.registry.codec import encoder

@@ -4,23 +4,24 @@ from aiohttp import web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http import answers, bodies
-from apiserver.http.api import CALLER, Api
-from apiserver.http.negotiation import JSON, REPRESENTATION, YAML
+from apiserver.http.api import Api
+from apiserver.http.negotiation import JSON, YAML
 from apiserver.http.queries import request_options
+from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.resource import Resource
 from apiserver.registry import admission
 
 
-async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _create(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     if api.reviews is None:
         raise errors.no_such_path()
-    if request[REPRESENTATION].shape:
+    if request.representation.shape:
         raise errors.not_acceptable([JSON, YAML])  # what is not kept has no rows and no metadata to show
     options = request_options(request)
     review = await bodies.read_object(request, options)
     checked = admission.check_transient(resource, review, options, info.namespace)
-    status = api.reviews.status_of(checked, request[CALLER])
+    status = api.reviews.status_of(checked, request.caller)
     return answers.unstored(resource, info.version, {**checked, "status": status}, options.warnings)
 
 

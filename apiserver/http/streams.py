@@ -13,9 +13,8 @@ from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, web
 
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.revocation import Revocations
-from apiserver.http.agents import Agents
-from apiserver.http.api import CALLER, Api
-from apiserver.http.watches import STOPPING
+from apiserver.http.api import Api
+from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.action import StreamAction
 from apiserver.registry import acting
@@ -25,7 +24,6 @@ from kube.streams import PROTOCOL
 PING_SECONDS = 30.0
 """How often a client must show that it is still there."""
 CLOSE_SECONDS = 5.0
-AGENTS = web.AppKey("agents", Agents)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +38,25 @@ _GONE = _Farewell(WSCloseCode.INTERNAL_ERROR, "the connection was lost")
 _STOPPING = _Farewell(WSCloseCode.GOING_AWAY, "the server is stopping; please connect again")
 
 
-async def serve(request: web.Request, api: Api, action: StreamAction, info: RequestInfo) -> web.StreamResponse:
+async def serve(request: Request, api: Api, action: StreamAction, info: RequestInfo) -> web.StreamResponse:
     """Answer with a stream, until one side ends it or the server stops.
 
     What is wrong is told before the client's connection is upgraded. Raises StatusError.
     """
-    endpoint = await acting.locate(action, api.store, info.namespace, info.name, request[CALLER], request.query)
+    endpoint = await acting.locate(action, api.store, info.namespace, info.name, request.caller, request.query)
     client = web.WebSocketResponse(protocols=(PROTOCOL,), heartbeat=PING_SECONDS, compress=False)
     if request.method != "GET" or not client.can_prepare(request):
         raise errors.bad_request(f"not a WebSocket request: {action.subresource} is a stream")
     revoked = asyncio.Event()
-    async with request.app[AGENTS].stream(endpoint) as agent:
+    if (agents := request.site.agents) is None:
+        raise errors.no_such_path()
+    async with agents.stream(endpoint) as agent:
         with _watching(api.revocations, endpoint.node, agent, revoked.set):
             await client.prepare(request)
             farewell = await first(
                 _pass(client, agent),
                 _pass(agent, client),
-                _once(request.app[STOPPING], _STOPPING),
+                _once(request.site.stopping, _STOPPING),
                 _once(revoked, _GONE),
             )
         with suppress(TimeoutError):

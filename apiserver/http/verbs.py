@@ -7,10 +7,11 @@ from aiohttp import web
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.authorization import require
 from apiserver.http import actions, answers, bodies, reviews, scales
-from apiserver.http.api import API, CALLER, INFO, Api
+from apiserver.http.api import Api
 from apiserver.http.deleteoptions import delete_options
-from apiserver.http.negotiation import REPRESENTATION, negotiate
+from apiserver.http.negotiation import negotiate
 from apiserver.http.queries import list_options, request_options
+from apiserver.http.request import Request
 from apiserver.http.watches import stream
 from apiserver.machinery import errors
 from apiserver.machinery.patch import APPLY_PATCH, apply_patch
@@ -20,9 +21,9 @@ from apiserver.registry.namespaces import require_active_namespace
 from apiserver.registry.options import WriteOptions
 
 
-async def serve(request: web.Request) -> web.StreamResponse:
+async def serve(request: Request) -> web.StreamResponse:
     """Answer any request whose path names a resource or an action."""
-    api, info = request.app[API], request[INFO]
+    api, info = request.api, request.info
     if action := api.action(info):
         return await actions.serve(request, api, action, info)
     resource = api.resource(info)
@@ -31,7 +32,7 @@ async def serve(request: web.Request) -> web.StreamResponse:
     if handler is None or info.verb not in verbs:
         methods = sorted({method for verb in verbs for method in _METHODS[verb]})
         raise errors.verb_not_supported(resource.group, resource.plural, info.verb, methods)
-    request[REPRESENTATION] = negotiate(request, info.verb)
+    request.negotiated = negotiate(request, info.verb)
     return await handler(request, api, resource, info)
 
 
@@ -52,22 +53,22 @@ def _verbs_at(resource: Resource, info: RequestInfo) -> frozenset[str]:
     return verbs - _IN_ONE_NAMESPACE if everywhere else verbs
 
 
-async def _get(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _get(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     revision = request.query.get("resourceVersion", "")
     record = await reading.get(resource, api.store, info.namespace, info.name, revision)
     return answers.one(request, resource, info.version, record)
 
 
-async def _list(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _list(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     return answers.many(request, resource, info.version, page)
 
 
-async def _watch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _watch(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     return await stream(request, api, resource, info)
 
 
-async def _create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _create(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = request_options(request)
     obj = await bodies.read_object(request, options)
     if resource.namespaced:
@@ -76,7 +77,7 @@ async def _create(request: web.Request, api: Api, resource: Resource, info: Requ
     return answers.one(request, resource, info.version, record, status=201, warnings=options.warnings)
 
 
-async def _update(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _update(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = request_options(request)
     obj = await bodies.read_object(request, options)
     may_create = _may_create(request, api, resource, info)
@@ -84,7 +85,7 @@ async def _update(request: web.Request, api: Api, resource: Resource, info: Requ
     return _answer(request, resource, info, written, options)
 
 
-async def _patch(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _patch(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     if request.content_type == APPLY_PATCH:
         return await _apply(request, api, resource, info)
     body = await bodies.read_bytes(request)
@@ -99,7 +100,7 @@ async def _patch(request: web.Request, api: Api, resource: Resource, info: Reque
     return answers.one(request, resource, info.version, record, warnings=options.warnings)
 
 
-async def _apply(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _apply(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = request_options(request, applies=True)
     config = await bodies.read_configuration(request, options)
     may_create = _may_create(request, api, resource, info)
@@ -108,24 +109,24 @@ async def _apply(request: web.Request, api: Api, resource: Resource, info: Reque
 
 
 def _answer(
-    request: web.Request, resource: Resource, info: RequestInfo, written: writing.Written, options: WriteOptions
+    request: Request, resource: Resource, info: RequestInfo, written: writing.Written, options: WriteOptions
 ) -> web.StreamResponse:
     status = 201 if written.created else 200
     return answers.one(request, resource, info.version, written.record, status=status, warnings=options.warnings)
 
 
-def _may_create(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> writing.MayCreate:
+def _may_create(request: Request, api: Api, resource: Resource, info: RequestInfo) -> writing.MayCreate:
     """Return the check of what an update or an apply creates: as if the client had sent a create."""
 
     async def check(obj: Object) -> None:
-        await require(api.authorization, request[CALLER], replace(info, verb="create"))
+        await require(api.authorization, request.caller, replace(info, verb="create"))
         if resource.namespaced:
             await require_active_namespace(api.store, info.namespace, resource, obj)
 
     return check
 
 
-async def _delete(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def _delete(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
     write = request_options(request)
     deleted = await deleting.delete(resource, api.store, info.namespace, info.name, options, write)
@@ -135,9 +136,7 @@ async def _delete(request: web.Request, api: Api, resource: Resource, info: Requ
     return answers.one(request, resource, info.version, deleted.record, status=status)
 
 
-async def _delete_collection(
-    request: web.Request, api: Api, resource: Resource, info: RequestInfo
-) -> web.StreamResponse:
+async def _delete_collection(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     options = delete_options(request.query, await bodies.read_delete_options(request))
     write = request_options(request)
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))

@@ -15,6 +15,7 @@ from apiserver.http import answers
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON
 from apiserver.http.queries import number, watch_options
+from apiserver.http.request import Request
 from apiserver.http.shapes import Shaper
 from apiserver.http.watchsinks import Sink, open_sink
 from apiserver.machinery import errors
@@ -37,11 +38,8 @@ STUCK_SECONDS = 30.0
 WRITE_EVENTS = 256
 """How many events are written at once."""
 
-STOPPING = web.AppKey("stopping", asyncio.Event)
-"""Set when the server stops; every watch then ends as if it had timed out."""
 
-
-async def stream(request: web.Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
+async def stream(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     """Answer a watch until its timeout, the client's or the server's end.
 
     What goes wrong once the options are understood is told as an ERROR event, as kube-apiserver does.
@@ -51,7 +49,7 @@ async def stream(request: web.Request, api: Api, resource: Resource, info: Reque
     watching.check(resource, options)
     seconds = number(request.query, "timeoutSeconds") or random.uniform(MIN_SECONDS, 2 * MIN_SECONDS)  # noqa: S311 - spreads load
     sink = await open_sink(request, {"Content-Type": JSON, "Cache-Control": "no-cache, private"})
-    session = _Session(sink, lines, request.app[STOPPING], seconds, bookmarks=options.bookmarks)
+    session = _Session(sink, lines, request.site.stopping, seconds, bookmarks=options.bookmarks)
     # A watch usually ends because its client goes away, which is learnt by writing: that is no failure.
     with suppress(ConnectionError):
         try:

@@ -44,7 +44,7 @@ class Sink(Protocol):
         ...
 
 
-async def open_sink(request: web.Request, headers: Mapping[str, str]) -> Sink:
+async def open_sink(request: web.BaseRequest, headers: Mapping[str, str]) -> Sink:
     """Begin the answer."""
     if web.WebSocketResponse().can_prepare(request):
         socket = web.WebSocketResponse(heartbeat=PING_SECONDS)
@@ -58,7 +58,7 @@ async def open_sink(request: web.Request, headers: Mapping[str, str]) -> Sink:
 class _Chunks:
     """Lines in the body of an answer."""
 
-    def __init__(self, request: web.Request, response: web.StreamResponse) -> None:
+    def __init__(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
         self._request = request
         self.response = response
 
@@ -87,7 +87,7 @@ class _Chunks:
 class _WebSocket:
     """Each line a text message. What the client sends is ignored, but for its going away."""
 
-    def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
+    def __init__(self, request: web.BaseRequest, socket: web.WebSocketResponse) -> None:
         self._request = request
         self.response = socket
         self._reader = asyncio.create_task(self._read(), name="watch socket")

@@ -13,7 +13,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,9 +22,10 @@ from apiserver.auth.authorization import Authorizer
 from apiserver.auth.certificates import InstallationCertificates
 from apiserver.auth.roles import Roles
 from apiserver.http.api import Api
-from apiserver.http.app import make_app
+from apiserver.http.app import App
 from apiserver.http.health import Health
 from apiserver.http.listening import listening
+from apiserver.http.request import Site
 from apiserver.machinery.resource import Caller
 from apiserver.machinery.schema import Catalogue
 from apiserver.registry import writing
@@ -43,7 +43,7 @@ from tests.apiserver.http.gadgets import Client, resources
 class Running:
     """A server, and where it listens."""
 
-    app: web.Application
+    app: App
     port: int
 
 
@@ -112,7 +112,7 @@ async def server(tmp_path: Path, identities: Path) -> AsyncIterator[Running]:
         )
         write = WriteOptions(caller=Caller("test"), version="v1")
         await writing.create(served["", "namespaces"], store, "", {"metadata": {"name": "default"}}, write)
-        app = make_app(api, health, {"gitVersion": "v1.32.0"})
+        app = App(Site(api=api, stopping=health.stopping), health, {"gitVersion": "v1.32.0"})
         port = await stack.enter_async_context(listening(app, "127.0.0.1", 0, context, shutdown_seconds=10))
         stack.callback(health.stopping.set)
         yield Running(app, port)
