@@ -65,11 +65,13 @@ class WatchCache:
         """Load everything, then follow the log."""
         self._sql.on_commit(self._hand_over)
         await self._load()
+        self._sql.believe(self)
         self._follower = asyncio.create_task(self._follow(), name="watch cache")
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Stop following."""
+        self._sql.believe(None)
         self._sql.on_commit(None)
         if self._follower is not None:
             await tasks.end(self._follower)
@@ -78,6 +80,11 @@ class WatchCache:
     def revision(self) -> Revision:
         """How far the cache has followed the log."""
         return self._revision
+
+    @property
+    def complete_at(self) -> Revision | None:
+        """See appending.Memory."""
+        return self._revision if self._sound and not self._handed_over else None
 
     async def check(self) -> None:
         """Return when the log takes writes and the cache has reached its newest revision. Raises UnavailableError."""

@@ -4,7 +4,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import URL, event
+from sqlalchemy import URL, Engine, create_engine, event
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -43,6 +43,13 @@ def make_engine(url: str, command_seconds: float | None = None, recognize: Recog
         return create_async_engine(parsed, pool_pre_ping=True, async_creator=creator)
     engine = create_async_engine(parsed, pool_pre_ping=True)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+def make_sqlite_engine(url: str) -> Engine:
+    """Return an engine for a ``url`` of SQLite, set as the one of ``make_engine``, for threads."""
+    engine = create_engine(async_url(url).set(drivername="sqlite"))
+    event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
 

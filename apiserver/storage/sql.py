@@ -11,10 +11,11 @@ from typing import Any, Self
 
 import asyncpg
 import structlog
-from sqlalchemy import ColumnElement, Row, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from apiserver.storage import tasks
+from apiserver.storage.appending import Memory, SqliteAppender
 from apiserver.storage.batch import Plan, Write, plan
 from apiserver.storage.contract import (
     Along,
@@ -31,7 +32,7 @@ from apiserver.storage.contract import (
 from apiserver.storage.engine import Transaction, make_engine
 from apiserver.storage.lineage import Lineage
 from apiserver.storage.postgresql import connect
-from apiserver.storage.rows import Revise, Rows, as_stored
+from apiserver.storage.rows import Changes, Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
 from apiserver.storage.sealing import BrokenSealError, Sealing
 
@@ -56,20 +57,6 @@ CHANNEL = "virtplane_log"
 
 _ONE_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
 """What makes a transaction's reads see one state: SQLite's driver begins none for reads, PostgreSQL's sees commits."""
-_IS_KEY = (
-    (objects.c.resource == bindparam("b_resource"))
-    & (objects.c.namespace == bindparam("b_namespace"))
-    & (objects.c.name == bindparam("b_name"))
-)
-_INSERT = insert(objects).values(
-    resource=bindparam("b_resource"),
-    namespace=bindparam("b_namespace"),
-    name=bindparam("b_name"),
-    revision=bindparam("b_revision"),
-    body=bindparam("b_body"),
-)
-_UPDATE = update(objects).where(_IS_KEY).values(revision=bindparam("b_revision"), body=bindparam("b_body"))
-_DELETE = delete(objects).where(_IS_KEY)
 
 
 class SqlLog:
@@ -83,6 +70,8 @@ class SqlLog:
         self._rows = Rows(revise, sealing or Sealing())
         self._lineage = Lineage(self._rows)
         self._engine = make_engine(url, COMMAND_SECONDS, self._lineage.recognize)
+        self._appender = None if self.shared else SqliteAppender(url)
+        self._memory: Memory | None = None
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -102,6 +91,8 @@ class SqlLog:
         """Start the writer, and on PostgreSQL listen for other replicas. Raises UnavailableError."""
         async with AsyncExitStack() as starting:
             starting.push_async_callback(self._engine.dispose)
+            if self._appender is not None:
+                starting.push_async_callback(self._appender.close)
             starting.push_async_callback(self._stop_asking)
             self._newest = await self.latest()
             writer = asyncio.create_task(self._write_batches(), name="storage writer")
@@ -121,6 +112,10 @@ class SqlLog:
     def on_commit(self, committed: Callable[[Sequence[Event]], None] | None) -> None:
         """Call ``committed`` with the events of each of this process' commits, in order, before the writers resume."""
         self._committed = committed
+
+    def believe(self, memory: Memory | None) -> None:
+        """Write what ``memory`` makes of it without reading what is there, as long as nobody else writes."""
+        self._memory = memory
 
     @property
     def shared(self) -> bool:
@@ -303,6 +298,21 @@ class SqlLog:
             await self._wake()  # the cache may lack what was committed although its answer was lost
 
     async def _commit(self, batch: Sequence[Write]) -> Plan:
+        return await self._commit_from_memory(batch) or await self._commit_from_database(batch)
+
+    async def _commit_from_memory(self, batch: Sequence[Write]) -> Plan | None:
+        """Commit what memory says; None, and nothing happened, when it may not know all that is committed."""
+        if self._appender is None or self._memory is None or not batch:
+            return None
+        revision = self._memory.complete_at
+        if revision is None:
+            return None
+        current = _remembered(self._memory, batch)
+        result = plan(batch, current, revision)
+        changes = self._rows.changes(result, current, revision)
+        return result if await self._appender.append(changes) else None
+
+    async def _commit_from_database(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
             revision = await lock(tx)
             if self.shared:
@@ -313,7 +323,7 @@ class SqlLog:
                 return Plan()
             current = await self._concerned(tx, batch)
             result = plan(batch, current, revision)
-            await self._store(tx, result, current, revision)
+            await self._store(tx, self._rows.changes(result, current, revision))
             return result
 
     async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record | None]:
@@ -327,19 +337,13 @@ class SqlLog:
         rows = await tx.execute(select(objects).where(or_(*parts, *map(_within, asked))))
         return {Key(row.resource, row.namespace, row.name): self._rows.record(row) for row in rows}
 
-    async def _store(
-        self, tx: AsyncConnection, result: Plan, current: dict[Key, Record | None], revision: Revision
-    ) -> None:
-        if not result.events:
+    async def _store(self, tx: AsyncConnection, changes: Changes) -> None:
+        if not changes.history:
             return
-        changed = self._rows.of_objects(result.state, current)
-        for statement, rows in zip((_INSERT, _UPDATE, _DELETE), changed, strict=True):
-            if rows:
-                await tx.execute(statement, rows)
-        await tx.execute(insert(history), [self._rows.of_history(each) for each in result.events])
-        await tx.execute(update(meta).values(revision=revision + len(result.events)))
+        for statement, rows in changes.by_statement:
+            await tx.execute(statement, rows)
         if self.shared:
-            await tx.execute(select(func.pg_notify(CHANNEL, str(revision + len(result.events)))))
+            await tx.execute(select(func.pg_notify(CHANNEL, str(changes.revision))))
 
     def _announce(self, result: Plan) -> None:
         if result.events:
@@ -423,6 +427,14 @@ async def _limited(seconds: float | None) -> AsyncGenerator[None, None]:
             yield
     except TimeoutError as late:
         raise UnavailableError(f"the database does not answer within {seconds} s") from late
+
+
+def _remembered(memory: Memory, batch: Sequence[Write]) -> dict[Key, Record | None]:
+    """Return what ``_concerned`` does, from memory."""
+    found = [memory.peek(key) for write in batch for key in write.keys]
+    for resource, namespace in {each for write in batch for each in write.collections}:
+        found += memory.records(resource, namespace)
+    return {record.key: record for record in found if record is not None}
 
 
 def _within(collection: Collection) -> ColumnElement[bool]:

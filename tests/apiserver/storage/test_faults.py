@@ -2,9 +2,11 @@
 
 import asyncio
 import gc
+import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import text
 
 from apiserver.storage import cache as cache_module
 from apiserver.storage import compaction as compaction_module
+from apiserver.storage import engine as engine_module
 from apiserver.storage import postgresql as postgresql_module
 from apiserver.storage import sql as sql_module
 from apiserver.storage import tasks
@@ -20,6 +23,7 @@ from apiserver.storage.cache import WatchCache
 from apiserver.storage.compaction import Compactor
 from apiserver.storage.contract import CompactedError, Key, NotFoundError, Store, UnavailableError
 from apiserver.storage.engine import make_engine
+from apiserver.storage.migrate import migrate
 from apiserver.storage.shelf import Shelf
 from apiserver.storage.sql import SqlLog
 from tests.apiserver.storage.postgresql import frozen
@@ -166,6 +170,20 @@ async def test_closing_answers_every_writer_even_those_before_a_full_queue(
         assert [type(result) for result in results] == [UnavailableError] * 5
         with pytest.raises(UnavailableError):
             await log.create(ONE, b"late")
+
+
+async def test_a_database_that_somebody_else_locks_is_unavailable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path}/log.db"
+    await migrate(url)
+    monkeypatch.setattr(engine_module, "_PRAGMAS", ("journal_mode=WAL", "busy_timeout=50"))
+    async with asyncio.timeout(SECONDS), SqlLog(url) as log, WatchCache(log) as cache:
+        with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(UnavailableError, match="locked"):
+                await cache.create(ONE, b"one")
+        assert (await cache.create(ONE, b"one")).revision == 1
 
 
 async def test_postgresql_that_does_not_answer_is_unavailable(

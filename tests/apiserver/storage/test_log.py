@@ -18,7 +18,7 @@ from apiserver.storage import cache as cache_module
 from apiserver.storage import shelf as shelf_module
 from apiserver.storage import watcher as watcher_module
 from apiserver.storage.cache import WatchCache
-from apiserver.storage.contract import Along, CompactedError, Key
+from apiserver.storage.contract import Along, CompactedError, ConflictError, Key
 from apiserver.storage.engine import async_url
 from apiserver.storage.migrate import migrate
 from apiserver.storage.sql import SqlLog
@@ -215,6 +215,18 @@ async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgr
             async with replica.watch("things.test", after=0) as watch:
                 orders.append([event.record.key.name for event in await take(watch, 100)])
         assert orders[0] == orders[1]
+
+
+async def test_who_remembers_what_is_no_longer_so_overwrites_nothing(database_url: str) -> None:
+    async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        first = await cache.create(ONE, b"one")
+        async with SqlLog(database_url) as other:
+            theirs = await other.replace(ONE, b"theirs", expected=first.revision)
+            await other.compact(theirs.revision)
+        with pytest.raises(ConflictError):
+            await cache.replace(ONE, b"ours", expected=first.revision)
+        assert (await cache.create(Key("things.test", "a", "two"), b"two")).revision == theirs.revision + 1
+        assert (await cache.get(ONE)).body == b"theirs"
 
 
 def test_an_unsupported_database_is_refused_in_plain_words() -> None:

@@ -128,6 +128,16 @@ async def test_what_was_tampered_with_counts_as_deleted(database_url: str, tampe
         assert (await keys_in_use(database_url))[OLD.id] == 1
 
 
+async def test_what_counts_as_deleted_since_before_the_start_can_be_made_again(database_url: str) -> None:
+    async with sealed(database_url, OLD) as log:
+        await log.create(ONE, SECRET)
+        await change(database_url, *CUT)
+    async with sealed(database_url, OLD) as log, WatchCache(log) as cache:
+        assert cache.peek(ONE) is None
+        assert (await cache.create(ONE, b"again")).revision == 2
+        assert (await log.get(ONE)).body == b"again"
+
+
 async def test_an_event_that_was_tampered_with_cannot_be_replayed(database_url: str) -> None:
     async with sealed(database_url, OLD) as log, WatchCache(log) as cache:
         await log.create(ONE, SECRET)
