@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+_OFFSET = "+00:00"
+
 
 def utc_now() -> datetime:
     """Return the time now."""
@@ -10,12 +12,12 @@ def utc_now() -> datetime:
 
 def to_time(moment: datetime) -> str:
     """Format as ``metav1.Time``: whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix(_OFFSET) + "Z"
 
 
 def to_micro_time(moment: datetime) -> str:
     """Format as ``metav1.MicroTime``, which Leases use."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix(_OFFSET) + "Z"
 
 
 def from_time(text: str) -> datetime:

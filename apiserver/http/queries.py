@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import lru_cache
 
 from aiohttp import hdrs
 
@@ -10,7 +10,7 @@ from apiserver.auth.attributes import RequestInfo
 from apiserver.http.request import Request
 from apiserver.machinery import errors
 from apiserver.machinery.decoding import MAX_BODY_BYTES
-from apiserver.machinery.resource import Caller, Resource
+from apiserver.machinery.resource import Resource
 from apiserver.machinery.selectors import (
     FieldRequirement,
     FieldSelector,
@@ -60,37 +60,40 @@ def watch_options(resource: Resource, info: RequestInfo, query: Mapping[str, str
     )
 
 
-def write_options(
-    info: RequestInfo, query: Mapping[str, str], caller: Caller, *, user_agent: str = "", applies: bool = False
-) -> WriteOptions:
-    """Return the options of a write. Raises 422, as kube-apiserver does for options that do not exist."""
+def request_options(request: Request, *, applies: bool = False) -> WriteOptions:
+    """Return the options of a request that writes.
+
+    Raises 422, as kube-apiserver does for options that do not exist.
+    """
+    info, query = request.info, request.query
     force = flag(query, "force")
     manager = query.get("fieldManager", "")
     if problems := list(_manager_problems(manager, applies=applies, force=force)):
         raise errors.invalid("meta.k8s.io", f"{info.verb.title()}Options", "", problems)
-    validation = query.get("fieldValidation") or FieldValidation.WARN
-    if validation not in list(FieldValidation):
-        raise _not_supported(info.verb, "fieldValidation", validation, sorted(FieldValidation))
     dry_run = query.get("dryRun") or ""
     if dry_run not in ("", "All"):
         raise _not_supported(info.verb, "dryRun", dry_run, ["All"])
     return WriteOptions(
-        caller=caller,
+        caller=request.caller,
         version=info.version,
         subresource=info.subresource,
         dry_run=dry_run == "All",
-        field_validation=FieldValidation(validation),
+        field_validation=_field_validation(info.verb, query.get("fieldValidation", "")),
         is_patch=info.verb == "patch",
-        manager=manager or _manager_from(user_agent),
+        manager=manager or _manager_from(request.headers.get(hdrs.USER_AGENT, "")),
         force=force or False,
+        size=_size(request),
+        workers=request.api.workers,
     )
 
 
-def request_options(request: Request, *, applies: bool = False) -> WriteOptions:
-    """Return the options of a request that writes. Raises 422."""
-    agent = request.headers.get(hdrs.USER_AGENT, "")
-    options = write_options(request.info, request.query, request.caller, user_agent=agent, applies=applies)
-    return replace(options, size=_size(request), workers=request.api.workers)
+def _field_validation(verb: str, text: str) -> FieldValidation:
+    if not text:
+        return FieldValidation.WARN
+    try:
+        return FieldValidation(text)
+    except ValueError as unknown:
+        raise _not_supported(verb, "fieldValidation", text, sorted(FieldValidation)) from unknown
 
 
 def _size(request: Request) -> int:
@@ -115,6 +118,7 @@ def _manager_problems(manager: str, *, applies: bool, force: bool | None) -> Ite
             yield errors.FieldError.invalid("fieldManager", manager, detail)
 
 
+@lru_cache(256)
 def _manager_from(user_agent: str) -> str:
     """Return the manager that a client is whose requests name none: the program in its User-Agent."""
     program = "".join(character for character in user_agent.partition("/")[0] if character.isprintable())
