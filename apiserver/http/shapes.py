@@ -35,6 +35,10 @@ class Shaper:
                 self.one = self._partial
         self.change = self._change if representation.shape == "Table" else self.one
         """Returns the object of one event of a watch; only the first Table has column definitions."""
+        self.common: str | None = None
+        """What names the bytes of changes, for all who are sent the same; None where those depend on the client."""
+        if representation.shape != "Table":
+            self.common = f"{representation.shape} {representation.meta_version} {resource.api_version(version)}"
 
     def many(self, records: Sequence[Record], metadata: Object) -> bytes:
         """Return a list, whose own metadata is given, by joining bytes that are ready."""

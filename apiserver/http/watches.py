@@ -17,13 +17,13 @@ from apiserver.http.negotiation import JSON
 from apiserver.http.queries import number, watch_options
 from apiserver.http.request import Request
 from apiserver.http.shapes import Shaper
-from apiserver.http.watchsinks import Sink, open_sink
+from apiserver.http.watchsinks import Sink, chunk, open_sink
 from apiserver.machinery import errors
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Resource
 from apiserver.registry import watching
 from apiserver.registry.reading import told_by_storage
-from apiserver.storage.contract import CompactedError, Record, Revision, Store, UnavailableError, Watch
+from apiserver.storage.contract import Batch, CompactedError, Record, Revision, Store, UnavailableError, Watch
 
 BOOKMARK_SECONDS = 60.0
 """How often a watcher that allows bookmarks learns the current revision (kube-apiserver's cacher)."""
@@ -94,7 +94,9 @@ class _Session:
         if options.send_initial_events and self._bookmarks:
             await self._sink.send([self._lines.bookmark(start.after, initial_events_end=True)])
         with told_by_storage():
-            async with store.watch(resource.storage_name, options.selection, after=start.after) as watch:
+            async with store.watch(
+                resource.storage_name, options.selection, after=start.after, tell=self._tell
+            ) as watch:
                 stopped = asyncio.ensure_future(self._stopping.wait())
                 stopped.add_done_callback(lambda _: watch.wake())
                 self._sink.on_close(watch.wake)
@@ -119,6 +121,13 @@ class _Session:
                 await self._sink.send([self._lines.bookmark(watch.revision)])
                 self._bookmark_at = self._next_bookmark()
 
+    def _tell(self, batch: Batch) -> bool:
+        """Send what has just happened without waking anybody, if there is room for it."""
+        if len(batch.events) > WRITE_EVENTS or not self._sink.has_room:
+            return False
+        self._sink.put(self._lines.chunk(batch))
+        return True
+
     def _over(self) -> bool:
         return self._clock() >= self._end or self._stopping.is_set() or self._sink.closed
 
@@ -142,6 +151,11 @@ class _Lines:
         """Return a change of one object."""
         return _line(kind, self._shaper.change(record))
 
+    def chunk(self, batch: Batch) -> bytes:
+        """Return changes as one chunk of an answer, which all who are told of the batch and see the same share."""
+        form = self._shaper.common
+        return self._chunk(batch) if form is None else batch.form(form, self._chunk)
+
     def bookmark(self, revision: Revision, *, initial_events_end: bool = False) -> bytes:
         """Return word that everything up to ``revision`` has been told."""
         metadata: dict[str, Any] = {"resourceVersion": str(revision)}
@@ -152,6 +166,9 @@ class _Lines:
     def error(self, error: StatusError) -> bytes:
         """Return why the watch ends."""
         return _line("ERROR", orjson.dumps(error.status()))
+
+    def _chunk(self, batch: Batch) -> bytes:
+        return chunk([self.change(event.kind, event.record) for event in batch.events])
 
 
 def _line(kind: str, body: bytes) -> bytes:

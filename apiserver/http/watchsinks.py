@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSMsgType, hdrs, web
 
 _GONE = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 PING_SECONDS = 30.0
@@ -31,6 +31,15 @@ class Sink(Protocol):
         """Call ``gone`` when the client goes, where that shows before something is written."""
         ...
 
+    @property
+    def has_room(self) -> bool:
+        """True when ``put`` may be called, until others have their turn on the event loop."""
+        ...
+
+    def put(self, chunk: bytes) -> None:
+        """Write, at once, what ``chunk`` has made of lines."""
+        ...
+
     async def send(self, lines: Sequence[bytes]) -> None:
         """Write lines; return when there is room for more."""
         ...
@@ -42,6 +51,11 @@ class Sink(Protocol):
     def abort(self) -> None:
         """Drop the connection with whatever is not yet sent."""
         ...
+
+
+def chunk(lines: Sequence[bytes]) -> bytes:
+    """Return lines as a chunk of an answer (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (sum(map(len, lines)), b"".join(lines))
 
 
 async def open_sink(request: web.BaseRequest, headers: Mapping[str, str]) -> Sink:
@@ -59,13 +73,27 @@ class _Chunks:
     """Lines in the body of an answer."""
 
     def __init__(self, request: web.BaseRequest, response: web.StreamResponse) -> None:
-        self._request = request
+        if request.transport is None:
+            raise ConnectionResetError("the client is gone")
+        self._transport = request.transport
+        self._protocol = request.protocol
         self.response = response
+        self._chunked = response.headers.get(hdrs.TRANSFER_ENCODING) == "chunked"  # not for a client of HTTP/1.0
 
     @property
     def closed(self) -> bool:
         """See Sink."""
-        return self._request.transport is None or self._request.transport.is_closing()
+        return self._transport.is_closing()
+
+    @property
+    def has_room(self) -> bool:
+        """See Sink."""
+        return self._chunked and not self._protocol.writing_paused and not self._transport.is_closing()
+
+    def put(self, chunk: bytes) -> None:
+        """See Sink."""
+        # Past the writer of the answer, which frames and copies for each client anew.
+        self._transport.write(chunk)
 
     def on_close(self, gone: Callable[[], None]) -> None:
         """See Sink: nobody tells."""
@@ -80,8 +108,7 @@ class _Chunks:
 
     def abort(self) -> None:
         """See Sink."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+        self._transport.abort()
 
 
 class _WebSocket:
@@ -96,6 +123,14 @@ class _WebSocket:
     def closed(self) -> bool:
         """See Sink."""
         return self._reader.done()
+
+    @property
+    def has_room(self) -> bool:
+        """See Sink: each message must be awaited."""
+        return False
+
+    def put(self, chunk: bytes) -> None:
+        """See Sink: there is never room."""
 
     def on_close(self, gone: Callable[[], None]) -> None:
         """See Sink."""

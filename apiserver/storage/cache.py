@@ -28,6 +28,7 @@ from apiserver.storage.contract import (
     Revision,
     Selection,
     Snapshot,
+    Tell,
     UnavailableError,
 )
 from apiserver.storage.shelf import Shelf
@@ -148,9 +149,11 @@ class WatchCache:
         """See Store."""
         return await self._sql.newest()
 
-    def watch(self, resource: str, selection: Selection = EVERYTHING, *, after: Revision) -> Watcher:
+    def watch(
+        self, resource: str, selection: Selection = EVERYTHING, *, after: Revision, tell: Tell | None = None
+    ) -> Watcher:
         """See Store."""
-        return Watcher(self, resource, selection, after)
+        return Watcher(self, resource, selection, after, tell)
 
     async def wait_for(self, revision: Revision, seconds: float = CATCH_UP_SECONDS) -> None:
         """Return when the cache has reached ``revision``. Raises FutureRevisionError after ``seconds``."""
@@ -247,8 +250,7 @@ class WatchCache:
         revision, records = await self._sql.everything()
         before, self._shelves = self._shelves, {}
         for shelf in before.values():
-            for audience in [each for audiences in shelf.audiences.values() for each in audiences]:
-                audience.leave()
+            shelf.telling.disband()
         self._revision = self._loaded = revision
         for record in records:
             self.shelf(record.key.resource).records[record.key] = record

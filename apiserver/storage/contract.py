@@ -98,6 +98,23 @@ class Event:
         return Record(written.key, written.revision, self.previous.body if self.previous else b"")
 
 
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Events that happened one after the other, at least one, for all who are told of them together."""
+
+    events: Sequence[Event]
+    _forms: dict[str, Any] = field(default_factory=dict[str, Any], compare=False, repr=False)
+
+    def form(self, name: str, build: Callable[["Batch"], T]) -> T:
+        """Return the form called ``name``, building it the first time it is asked for; see ``Record.form``."""
+        if name not in self._forms:
+            self._forms[name] = build(self)
+        return self._forms[name]
+
+
+Tell = Callable[[Batch], bool]
+"""Takes what has just happened, at once, and returns True; or False to leave it all."""
+
 Amend = Callable[[Record], bytes | None]
 """Returns the new body of a record, or None to leave it. Asked within the commit, so it must be quick.
 
@@ -293,6 +310,11 @@ class Store(Protocol):
         """Return the newest committed revision."""
         ...
 
-    def watch(self, resource: str, selection: Selection = EVERYTHING, *, after: Revision) -> Watch:
-        """Return the watch of what is selected of ``resource``; it starts when it is entered."""
+    def watch(
+        self, resource: str, selection: Selection = EVERYTHING, *, after: Revision, tell: Tell | None = None
+    ) -> Watch:
+        """Return the watch of what is selected of ``resource``; it starts when it is entered.
+
+        While ``take`` waits, ``tell`` is told first, which spares waking the reader: it only gets what that leaves.
+        """
         ...

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from itertools import islice
-from typing import Protocol
 
 from apiserver.storage.contract import Event, EventKind, Key, Record, Revision, Selection, Snapshot
+from apiserver.storage.telling import Telling
 
 WINDOW_EVENTS = 10_000
 """How many recent events of each resource can be replayed from memory; older ones come from the log."""
@@ -18,22 +18,6 @@ WARM_EVENTS = 500
 
 Older ones keep their bytes alone, so that a lease renewed for ever costs little: decoding takes ten times the room.
 """
-
-
-class Audience(Protocol):
-    """Who is told of events as they happen."""
-
-    def offer(self, event: Event) -> None:
-        """Take ``event`` or leave it; at once."""
-        ...
-
-    def leave(self) -> None:
-        """Leave the shelf that was joined."""
-        ...
-
-
-Place = tuple[str | None, str | None]
-"""A namespace and a name; None for all of them."""
 
 
 @dataclass(slots=True)
@@ -47,7 +31,7 @@ class Shelf:
     window: list[Event] = field(default_factory=list[Event])
     replayable_after: Revision = 0
     """Every event after this revision is in ``window``."""
-    audiences: dict[Place, set[Audience]] = field(default_factory=dict[Place, set[Audience]])
+    telling: Telling = field(default_factory=Telling)
 
     @property
     def revision(self) -> Revision:
@@ -55,7 +39,7 @@ class Shelf:
         return self.window[-1].revision if self.window else self.replayable_after
 
     def apply(self, event: Event) -> None:
-        """Take in the next event, and tell everybody whom it concerns."""
+        """Take in the next event, and have everybody told whom it concerns."""
         key = event.record.key
         # What it replaces is here already, with its forms: one copy does for all.
         event = Event(event.kind, event.record, self.records.get(key))
@@ -67,10 +51,7 @@ class Shelf:
                 insort(self.order, key)
             self.records[key] = event.record
         self._remember(event)
-        for place in ((None, None), (key.namespace, None), (None, key.name), (key.namespace, key.name)):
-            # A copy: whoever has no room any more leaves.
-            for audience in tuple(self.audiences.get(place, ())):
-                audience.offer(event)
+        self.telling.add(event)
 
     def _remember(self, event: Event) -> None:
         self.window.append(event)
@@ -91,17 +72,6 @@ class Shelf:
         """Return the events after ``revision``, which is not before ``replayable_after``; only the first ``limit``."""
         first = bisect_right(self.window, revision, key=lambda event: event.revision)
         return self.window[first:] if limit is None else self.window[first : first + limit]
-
-    def join(self, place: Place, audience: Audience) -> None:
-        """Tell ``audience`` of every event from now on at ``place``."""
-        self.audiences.setdefault(place, set()).add(audience)
-
-    def leave(self, place: Place, audience: Audience) -> None:
-        """Tell ``audience`` no more; nothing happens when it has not joined."""
-        if audiences := self.audiences.get(place):
-            audiences.discard(audience)
-            if not audiences:
-                del self.audiences[place]
 
     def page(
         self,

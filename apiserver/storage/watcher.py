@@ -1,21 +1,20 @@
 """One reader of the log, as slow as it likes.
 
-As long as it keeps up it is handed events as they happen, in a bounded queue. Before that, and when the queue is full,
-it reads at its own pace what happened since: from memory, and what is older from the log. So it holds up nobody, its
-queue costs little, and it is not told to list again while the log has what it needs.
+It reads at its own pace what has happened: from memory, and what is older from the log. When there is no more it
+listens, and is told of what happens until it leaves some of it, which it reads then like everything before. So nothing
+is queued for it, it holds up nobody, and it is not told to list again while the log has what it needs.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol, Self
 
-from apiserver.storage.contract import Event, Revision, Selection
+from apiserver.storage.contract import Batch, Event, Revision, Selection, Tell
 from apiserver.storage.shelf import Shelf
+from apiserver.storage.telling import Place, Telling
 
-WATCHER_EVENTS = 2_000
-"""How many events wait for one watcher."""
 CATCH_UP_EVENTS = 1_000
-"""How many events a watcher reads at once while it catches up."""
+"""How many events a watcher reads at once."""
 
 
 class Source(Protocol):
@@ -40,20 +39,21 @@ class Source(Protocol):
 
 
 class Watcher:
-    """A Watch on a Source. Nothing comes twice and nothing is missed: it joins without waiting after reading."""
+    """A Watch on a Source. Nothing is missed: it joins the listeners without waiting after reading."""
 
-    def __init__(self, source: Source, resource: str, selection: Selection, after: Revision) -> None:
+    def __init__(
+        self, source: Source, resource: str, selection: Selection, after: Revision, tell: Tell | None = None
+    ) -> None:
         self._source = source
         self._resource = resource
         self._selection = selection
-        self._selects = selection.selects
         self._after = after
-        """Every event up to here has been taken or was none of ours."""
-        self._shelf: Shelf | None = None
-        """Where we have joined: what happens there is offered to us."""
-        self._events: list[Event] = []
-        self._arrival: asyncio.Future[None] | None = None
-        """What a ``take`` that found nothing waits for."""
+        """Every event up to here has been taken, or was none of ours."""
+        self._tell = tell
+        self._telling: Telling | None = None
+        """Where we listen."""
+        self._left: asyncio.Future[None] | None = None
+        """Done when we listen no more."""
         self._woken = False
 
     async def __aenter__(self) -> Self:
@@ -64,82 +64,74 @@ class Watcher:
     async def __aexit__(self, *_: object) -> None:
         """See Watch."""
         self.leave()
-        self._events.clear()
 
     @property
     def revision(self) -> Revision:
         """See Watch."""
-        return self._after if self._shelf is None or self._events else self._source.revision
+        return self._after
 
     async def take(self) -> Sequence[Event]:
         """See Watch."""
-        while self._shelf is None and not self._events:
-            if events := await self._catch_up():
-                return events
-        if not self._events and not self._woken:
-            self._arrival = asyncio.get_running_loop().create_future()
-            await self._arrival
+        while not (events := await self._read()) and not self._woken:
+            await self._listen()
         self._woken = False
-        events, self._events = self._events, []
-        if events:
-            self._after = events[-1].revision
         return events
 
     def wake(self) -> None:
         """See Watch."""
         self._woken = True
-        self._go_on()
+        self.leave()
 
-    def offer(self, event: Event) -> None:
-        """See Audience. Nothing runs as often as this."""
-        seen = event if self._selects is None else event.seen_by(self._selects)
-        if seen is None:
+    def offer(self, batch: Batch) -> None:
+        """See Listener. Nothing runs as often as this."""
+        through = batch.events[-1].revision
+        if self._telling is None or through <= self._after:
             return
-        if len(self._events) < WATCHER_EVENTS:
-            self._events.append(seen)
-            self._go_on()
+        if self._selection.selects is not None or batch.events[0].revision <= self._after:
+            batch = Batch(self._seen(event for event in batch.events if event.revision > self._after))
+        if not batch.events or (self._tell is not None and self._tell(batch)):
+            self._after = through
         else:
             self.leave()
 
     def leave(self) -> None:
-        """Be offered nothing any more: the next ``take`` reads what happened since."""
-        if self._shelf is not None:
-            if not self._events:
-                self._after = max(self._after, self._source.revision)
-            self._shelf.leave(self._place, self)
-            self._shelf = None
-            self._go_on()
-
-    def _go_on(self) -> None:
-        if self._arrival is not None:
-            if not self._arrival.done():  # cancelled, perhaps
-                self._arrival.set_result(None)
-            self._arrival = None
+        """See Listener."""
+        if self._telling is not None:
+            self._telling.leave(self._place, self)
+            self._telling = None
+        if self._left is not None and not self._left.done():  # cancelled, perhaps
+            self._left.set_result(None)
 
     @property
-    def _place(self) -> tuple[str | None, str | None]:
+    def _place(self) -> Place:
         return self._selection.namespace, self._selection.name
 
-    async def _catch_up(self) -> list[Event]:
-        """Return the next events that were not offered; join when memory holds no more."""
-        shelf = self._source.shelf(self._resource)
-        if self._after < shelf.replayable_after:
+    async def _listen(self) -> None:
+        self._left = asyncio.get_running_loop().create_future()
+        self._telling = self._source.shelf(self._resource).telling
+        self._telling.join(self._place, self)
+        try:
+            await self._left
+        finally:
+            self.leave()
+
+    async def _read(self) -> list[Event]:
+        """Return the next events that we have not been told of; none when there have been no more."""
+        while self._after < self._source.revision:
+            shelf = self._source.shelf(self._resource)
             applied = self._source.revision
-            events = await self._source.past(self._resource, self._after, CATCH_UP_EVENTS)
+            if self._after < shelf.replayable_after:
+                events = await self._source.past(self._resource, self._after, CATCH_UP_EVENTS)
+            else:
+                events = shelf.since(self._after, CATCH_UP_EVENTS)
             read_through = events[-1].revision if len(events) == CATCH_UP_EVENTS else applied
-            # The log may be ahead: what has not been applied yet will be offered, and must not come twice.
+            # The log may be ahead of memory, and of what we have been told: nothing must come twice.
             self._after = min(read_through, self._source.revision)
-            events = [event for event in events if event.revision <= self._after]
-        else:
-            events = shelf.since(self._after, CATCH_UP_EVENTS)
-            if len(events) < CATCH_UP_EVENTS:
-                shelf.join(self._place, self)
-                self._shelf = shelf
-            if events:
-                self._after = events[-1].revision
-        return self._seen(events)
+            if seen := self._seen(event for event in events if event.revision <= self._after):
+                return seen
+        return []
 
     def _seen(self, events: Iterable[Event]) -> list[Event]:
         ours = (event for event in events if self._selection.covers(event.record.key))
-        seen = (event.seen_by(self._selects) for event in ours)
+        seen = (event.seen_by(self._selection.selects) for event in ours)
         return [event for event in seen if event is not None]

@@ -53,13 +53,15 @@ NAMESPACE = Kind("Namespace", "", "v1", "namespaces")
 KINDS = (CONFIG_MAP, NODE)
 
 
-def connected(server: Server, identity: str = "admin") -> aiohttp.ClientSession:
+def connected(
+    server: Server, identity: str = "admin", version: aiohttp.HttpVersion = aiohttp.HttpVersion11
+) -> aiohttp.ClientSession:
     """Return connections to a server as the administrator or as another; paths are relative to it."""
     context = ssl.create_default_context(cafile=str(server.pki.authority))
     context.load_cert_chain(server.pki.pair(identity))
     # As many as anybody wants: each watch has one.
     connector = aiohttp.TCPConnector(ssl=context, limit=0)
-    return aiohttp.ClientSession(f"https://127.0.0.1:{server.port}", connector=connector)
+    return aiohttp.ClientSession(f"https://127.0.0.1:{server.port}", connector=connector, version=version)
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,10 @@ import aiohttp
 import pytest
 
 from apiserver.http import watches as watches_module
-from apiserver.storage import watcher as watcher_module
 from apiserver.storage.sql import SqlLog
 from tests.conformance.api import CONFIG_MAP, KINDS, SECONDS, Api, Kind, Object, connected
 from tests.conformance.watching import Watch, revision, told, watching
-from tests.server import running_server
+from tests.server import Server, running_server
 
 HERE = {"mark": "here"}
 MARK = {"labelSelector": "mark=here"}
@@ -225,10 +224,7 @@ async def _stuck(stack: AsyncExitStack, api: Api, path: str, since: str) -> Watc
     return watch
 
 
-async def test_a_watcher_that_does_not_read_holds_up_nobody_and_misses_nothing(
-    api: Api, kind: Kind, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watcher_module, "WATCHER_EVENTS", 5)
+async def test_a_watcher_that_does_not_read_holds_up_nobody_and_misses_nothing(api: Api, kind: Kind) -> None:
     [one] = await create(api, kind, "one")
     text = "x" * 200_000
     async with AsyncExitStack() as stack:
@@ -243,6 +239,18 @@ async def test_a_watcher_that_does_not_read_holds_up_nobody_and_misses_nothing(
         events = await stuck.take(60)
     seen = [event["object"]["metadata"]["annotations"]["test/n"].rstrip("x") for event in events]
     assert seen == [str(n) for n in range(60)]
+
+
+async def test_a_client_of_http_1_0_is_sent_the_lines_alone(server: Server, api: Api, kind: Kind) -> None:
+    [one] = await create(api, kind, "one")
+    async with (
+        connected(server, version=aiohttp.HttpVersion10) as session,
+        watching(Api(session), kind.path, resourceVersion=revision(one)) as watch,
+    ):
+        assert "Transfer-Encoding" not in watch.response.headers
+        for name in ("two", "three"):
+            await create(api, kind, name)
+            assert told(await watch.take(1)) == [("ADDED", name)]
 
 
 async def test_a_watch_over_a_websocket_brings_the_same(api: Api, kind: Kind) -> None:
