@@ -6,6 +6,7 @@ Source: ``k8s.io/apimachinery/pkg/api/validation`` and ``…/pkg/util/validation
 import re
 import secrets
 from collections.abc import Callable
+from functools import lru_cache
 
 NameRule = Callable[[str], str | None]
 """Tells what is wrong with a name, or None."""
@@ -14,6 +15,8 @@ _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL = re.compile(_LABEL)
 _DNS_SUBDOMAIN = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _QUALIFIED = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?")
+
+_LONGEST_KEY = 253 + 1 + 63
 
 _SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 """No vowels and no look-alikes, so that no suffix is a word (``k8s.io/apimachinery/pkg/util/rand``)."""
@@ -63,6 +66,10 @@ def path_segment_problem(name: str) -> str | None:
 
 def key_problem(key: str) -> str | None:
     """Return what is wrong with a label key, ``[prefix/]name``, or None."""
+    return _known_key_problem(key) if len(key) <= _LONGEST_KEY else _key_problem(key)
+
+
+def _key_problem(key: str) -> str | None:
     prefix, slash, name = key.rpartition("/")
     if slash and (problem := "must be non-empty" if not prefix else subdomain_problem(prefix)):
         return f"prefix part {problem}"
@@ -71,6 +78,10 @@ def key_problem(key: str) -> str | None:
     if len(name) > 63:
         return "name part must be no more than 63 characters"
     return None if _QUALIFIED.fullmatch(name) else _KEY_RULE
+
+
+# The same few keys are on all objects.
+_known_key_problem = lru_cache(1024)(_key_problem)
 
 
 def value_problem(value: str) -> str | None:
