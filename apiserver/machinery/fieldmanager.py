@@ -125,9 +125,12 @@ class FieldManager:
         return fields
 
     def _reconciled(self, managers: Managers) -> Managers:
-        """Return ``managers`` as the schemas now let them own what they owned."""
+        """Return ``managers`` as the schemas now let them own what they owned; those that it concerns, that is."""
         result: Managers = {}
         for key, manager in managers.items():
+            if not self._concerns(manager.fields):
+                result[key] = manager
+                continue
             try:
                 fields = reconciled(self.versions.node(manager.api_version), manager.fields)
             except KeyError:  # a version that is no longer served: what becomes of it is decided later

@@ -32,7 +32,7 @@ def accepted(*, custom: bool) -> tuple[str, ...]:
 
 
 def apply_patch(content_type: str, body: bytes, obj: dict[str, Any], node: Node | None = None) -> dict[str, Any]:
-    """Return ``obj`` with the patch in ``body`` applied; ``obj`` itself is not changed.
+    """Return ``obj`` with the patch in ``body`` applied; ``obj`` itself is not changed, but may be shared in parts.
 
     ``node`` is the compiled schema of a kind that takes strategic merge patches.
     Raises StatusError: 415 for another media type, 400 for a body that is no patch, 413 for more than 10,000
@@ -50,8 +50,10 @@ def apply_patch(content_type: str, body: bytes, obj: dict[str, Any], node: Node 
     except ValueError as too_deep:
         raise nested_too_deeply() from too_deep
     try:
-        patched = _json_patch(patch, obj) if media_type == JSON_PATCH else _merge_patch(media_type, patch, obj, node)
-        patched = clone(patched)  # shares nothing with the patch, and is no deeper than JSON may be
+        if media_type == JSON_PATCH:
+            patched = clone(_json_patch(patch, obj))  # shares nothing with the patch, and is no deeper than JSON may be
+        else:
+            patched = _merge_patch(media_type, patch, obj, node)
     except (RecursionError, ValueError) as error:
         raise bad_request("error applying patch: the result is nested too deeply") from error
     if not isinstance(patched, dict):
@@ -105,25 +107,24 @@ def _merge_patch(media_type: str, patch: Any, obj: dict[str, Any], node: Node | 
     if not isinstance(patch, dict):
         raise bad_request("error decoding patch: a merge patch is an object")
     if media_type == MERGE_PATCH or node is None:
-        return merge(clone(obj), patch)
+        return merge(obj, patch)  # no deeper than the deeper one of the two
     try:
-        return strategic_merge(node, obj, patch)
+        return clone(strategic_merge(node, obj, patch))
     except UnfitPatchError as unfit:
         raise bad_request(str(unfit)) from unfit
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """Return ``target`` with the merge patch applied, as RFC 7386 puts it; changes ``target`` in place."""
+    """Return ``target`` with the merge patch applied, as RFC 7386 puts it. It shares what the patch leaves alone."""
     if not isinstance(patch, dict):
         return patch
-    if not isinstance(target, dict):
-        target = {}
+    merged: dict[str, Any] = {**target} if isinstance(target, dict) else {}
     for key, value in patch.items():
         if value is None:
-            target.pop(key, None)
+            merged.pop(key, None)
         else:
-            target[key] = merge(target.get(key), value)
-    return target
+            merged[key] = merge(merged.get(key), value)
+    return merged
 
 
 def _unprocessable(message: str) -> StatusError:

@@ -135,7 +135,10 @@ class Strategy:
         """
 
     def prepare_for_status_update(self, new: Object, old: Object, caller: Caller) -> None:
-        """Adjust an update of the status subresource; the registry has already put back the old spec."""
+        """Adjust the status, and unless the kind is custom the metadata, in an update of the subresource ``status``.
+
+        All else is that of ``old``.
+        """
 
     def prepare_for_approval(self, new: Object, old: Object, caller: Caller) -> None:
         """Adjust an update of the subresource ``approval``; ``new`` is ``old`` but for its metadata and status."""

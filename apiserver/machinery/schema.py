@@ -9,7 +9,7 @@ taken away.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -56,9 +56,12 @@ class Schema:
         """Set absent fields that have a default, drop nulls that are no value, and write 2.0 as 2; in place."""
         self.root.apply_defaults(obj)
 
-    def validate(self, obj: dict[str, Any]) -> list[FieldError]:
-        """Return what in ``obj`` breaks the schema: everything, up to MAX_TOLD, and of a huge object the first."""
-        return list(islice(chain(self._validator.errors(obj), self.root.duplicates(obj, "")), MAX_TOLD))
+    def validate(self, obj: dict[str, Any], kept: Collection[str] = ()) -> list[FieldError]:
+        """Return what in ``obj`` breaks the schema: everything, up to MAX_TOLD, and of a huge object the first.
+
+        ``obj`` may be a part of an object whose other fields, ``kept``, are known to be right.
+        """
+        return list(islice(chain(self._validator.errors(obj, kept), self.root.duplicates(obj, "")), MAX_TOLD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Source of the wording: ``k8s.io/kube-openapi/pkg/validation/errors`` and ``…/apiserver/validation`` of apiextensions.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 import jsonschema_rs
@@ -35,16 +35,19 @@ class Validator:
 
     def __init__(self, root: str, definitions: Mapping[str, dict[str, Any]]) -> None:
         """Compile the definition called ``root``; ``definitions`` holds at least all it refers to."""
-        self._compiled = jsonschema_rs.Draft202012Validator(
-            {
-                "$ref": _DEFS_PREFIX + root,
-                "$defs": {name: _json_schema(schema) for name, schema in definitions.items()},
-            },
-            validate_formats=True,
-        )
+        defs = {name: _json_schema(schema) for name, schema in definitions.items()}
+        whole = dict(defs[root])
+        self._required: list[str] = whole.pop("required", [])
+        self._compiled = jsonschema_rs.Draft202012Validator({**whole, "$defs": defs}, validate_formats=True)
 
-    def errors(self, instance: Any) -> Iterator[FieldError]:
-        """Yield everything wrong with ``instance``; of a huge one the first, for the library finds all or one."""
+    def errors(self, instance: Any, kept: Collection[str] = ()) -> Iterator[FieldError]:
+        """Yield everything wrong with ``instance``; of a huge one the first, for the library finds all or one.
+
+        The fields ``kept`` are there and right, and not in ``instance``.
+        """
+        for name in self._required:
+            if name not in instance and name not in kept:
+                yield FieldError.required(name)
         if self._compiled.is_valid(instance):
             return
         for error in self._compiled.iter_errors(instance) if _is_small(instance) else self._first(instance):

@@ -11,7 +11,7 @@ from apiserver.machinery.action import Call, Endpoint, ObjectAction, StreamActio
 from apiserver.machinery.errors import StatusError
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.registry import reading
-from apiserver.registry.admission import check_identity, to_hub
+from apiserver.registry.admission import check_identity, checked, to_hub
 from apiserver.registry.codec import hub_object
 from apiserver.registry.options import WriteOptions
 from apiserver.storage.contract import Store
@@ -58,7 +58,7 @@ def _checked(kind: Resource, body: Object, options: WriteOptions, namespace: str
     if deprecation := kind.version(options.version).deprecation:
         options.warnings.append(deprecation)
     try:
-        return to_hub(kind, body, options, None)
+        return to_hub(kind, checked(kind, body, options), options)
     except StatusError as refused:
         if refused.reason != "Invalid":
             raise

@@ -7,6 +7,7 @@ validate. Nothing here touches storage.
 from collections.abc import Iterable
 
 from apiserver.machinery import errors
+from apiserver.machinery.cloning import clone
 from apiserver.machinery.decoding import paths
 from apiserver.machinery.errors import MAX_TOLD, FieldError
 from apiserver.machinery.objectmeta import drop_empty, fill_new_metadata, validate_metadata, validate_metadata_update
@@ -42,16 +43,36 @@ def check_identity(resource: Resource, obj: Object, options: WriteOptions, names
         )
 
 
-def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Object | None) -> Object:
-    """Prune, default and check ``obj`` in its own version, then return it in the hub version.
+def checked(resource: Resource, obj: Object, options: WriteOptions, current: Object | None = None) -> Object:
+    """Return ``obj`` pruned, defaulted and checked in its own version. Without ``current`` that is done in place.
 
+    Whole fields that it shares with ``current``, the hub object that it shall replace, are not looked at again: what
+    is stored was right when it came, and may stay so under newer rules (as with Kubernetes' ratcheting, KEP-4008).
     Raises 400 for unknown fields under Strict validation and 422 for everything the schema refuses.
     """
+    schema = resource.version(options.version).schema
+    kept = _kept(resource, obj, options, current) if current else {}
+    part = obj if current is None else {name: clone(each) for name, each in obj.items() if name not in kept}
+    places = _places(resource, part, options)
+    _report_strict(resource, schema.prune(part), places, options)
+    schema.apply_defaults(part)
+    _refuse(resource, obj, schema.validate(part, kept))
+    return {**part, **kept} if kept else part
+
+
+def _kept(resource: Resource, obj: Object, options: WriteOptions, current: Object) -> Object:
+    """Return the fields of ``obj`` that are those of ``current``; strategies may change what is not custom any time."""
+    if not resource.custom or resource.version(options.version).conversion is not None:
+        return {}
+    return {name: each for name, each in obj.items() if each is current.get(name) and name != "metadata"}
+
+
+def to_hub(resource: Resource, obj: Object, options: WriteOptions, current: Object | None = None) -> Object:
+    """Return a ``checked`` object in the hub version; ``current`` is the hub object that it shall replace.
+
+    Raises 422 for what does not fit the hub's schema.
+    """
     version = resource.version(options.version)
-    places = _places(resource, obj, options)
-    _report_strict(resource, version.schema.prune(obj), places, options)
-    version.schema.apply_defaults(obj)
-    _refuse(resource, obj, version.schema.validate(obj))
     hub = obj if version.conversion is None else _converted(resource, version.conversion, obj, current)
     hub["apiVersion"] = resource.hub_api_version
     hub["metadata"].pop("selfLink", None)
@@ -104,7 +125,7 @@ def check_transient(resource: Resource, obj: Object, options: WriteOptions, name
     """Return an object that is going to be answered and not stored, in the hub version. Raises 400 and 422."""
     check_identity(resource, obj, options, namespace, None)
     obj.pop("status", None)  # typed clients send an empty one, which need not fit the schema
-    hub = to_hub(resource, obj, options, None)
+    hub = to_hub(resource, checked(resource, obj, options), options)
     _judge(resource, hub, list(resource.strategy.validate(hub, options.caller)), options)
     return hub
 
@@ -143,13 +164,15 @@ def judge_change(
     Raises 403 for what the cluster does not allow.
     """
     metadata = validate_metadata_update(hub["metadata"], old["metadata"], resource.names)
-    _judge(resource, hub, [*metadata, *found], options)
+    found = [*metadata, *found]
     if options.subresource in ("approval", "status", "finalize"):
-        _refuse_write(
-            resource, hub, resource.strategy.refuses_subresource(options.subresource, hub, old, options.caller)
-        )
+        # Without warnings, as the strategies of Kubernetes' subresources have it.
+        _refuse(resource, hub, found)
+        why = resource.strategy.refuses_subresource(options.subresource, hub, old, options.caller)
     else:
-        _refuse_write(resource, hub, resource.strategy.refuses_write(hub, old))
+        _judge(resource, hub, found, options)
+        why = resource.strategy.refuses_write(hub, old)
+    _refuse_write(resource, hub, why)
 
 
 def _judge(resource: Resource, hub: Object, found: list[FieldError], options: WriteOptions) -> None:

@@ -108,7 +108,7 @@ def _judged(kind: Resource, obj: Object, namespace: str, name: str, options: Wri
     """Return a Scale that a client has sent, completed and checked. Raises 400, 422."""
     own = replace(options, version=kind.hub.name)
     admission.check_identity(kind, obj, own, namespace, name)
-    scale = admission.to_hub(kind, writing.copied(obj), own, None)
+    scale = admission.to_hub(kind, admission.checked(kind, writing.copied(obj), own), own)
     if found := list(kind.strategy.validate(scale, options.caller)):
         raise errors.invalid(kind.group, kind.kind, name, found)
     return scale

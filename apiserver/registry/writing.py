@@ -96,8 +96,9 @@ async def _create(resource: Resource, store: Store, namespace: str, draft: Draft
 def _admitted(resource: Resource, draft: Draft, options: WriteOptions) -> tuple[Object, managedfields.Entries]:
     """Return the hub object and the entries of a new object, before any strategy."""
     draft.obj["metadata"].pop("managedFields", None)
-    hub = admission.to_hub(resource, draft.obj, options, None)
-    return hub, managedfields.created(resource, draft.obj, options) if draft.managed is None else draft.managed
+    obj = admission.checked(resource, draft.obj, options)
+    hub = admission.to_hub(resource, obj, options)
+    return hub, managedfields.created(resource, obj, options) if draft.managed is None else draft.managed
 
 
 async def _commit_new(resource: Resource, store: Store, key: Key, hub: Object, options: WriteOptions) -> Record:
@@ -155,12 +156,12 @@ async def patch(
 ) -> Record:
     """Change an object by ``apply``, a function from its current form in the request's version to the new one.
 
-    ``apply`` must not change what it is given, and may run again when somebody else writes in between.
+    ``apply`` must not change what it is given, may share it, and may run again when somebody else writes in between.
     Raises 400, 404, 409, 422.
     """
 
     def patched(current: Record) -> Draft:
-        new = apply(versioned_object(current, resource, options.version))
+        new = _with_own_metadata(apply(versioned_object(current, resource, options.version)))
         admission.check_identity(resource, new, options, namespace, name)
         return Draft(without_own_version(new, current))
 
@@ -203,6 +204,12 @@ def require_type(config: Object) -> None:
     if not config.get("apiVersion") or not config.get("kind"):
         kind = f"{config.get('apiVersion', '/')}, Kind={config.get('kind', '')}"
         raise errors.bad_request(f"invalid object type: {kind}")
+
+
+def _with_own_metadata(obj: Object) -> Object:
+    """Return ``obj`` with a copy of its metadata, which may be shared with what is stored."""
+    metadata = obj.get("metadata")
+    return {**obj, "metadata": {**metadata}} if isinstance(metadata, dict) else obj
 
 
 def without_own_version(new: Object, current: Record) -> Object:
@@ -276,7 +283,9 @@ def _propose(resource: Resource, make: Callable[[Record], Draft], current: Recor
     if expected and expected != str(current.revision):
         raise _modified(resource, current.key.name)
     asked = obj["metadata"].pop("managedFields", None)
-    hub = admission.to_hub(resource, obj, options, hub_object(current))
+    old = hub_object(current)
+    obj = admission.checked(resource, obj, options, old)
+    hub = admission.to_hub(resource, obj, options, old)
     managed = draft.managed
     if managed is None:
         forms = {resource.hub_api_version: hub, resource.api_version(options.version): obj}
@@ -292,6 +301,7 @@ def _merged(resource: Resource, proposal: _Proposal, current: Record, options: W
         return _with_new_status(resource, hub, old, managed, options)
     if options.subresource == "approval":
         return _decided(resource, hub, old, managed, options)
+    hub = {name: clone(each) if each is old.get(name) else each for name, each in hub.items()}
     managedfields.put(hub, managed)
     if resource.has_status:
         hub.pop("status", None)
@@ -313,9 +323,8 @@ def _with_new_status(
     Source: ``customresource/status_strategy.go`` of k8s.io/apiextensions-apiserver puts back all but the status; the
     status strategies of Kubernetes' own kinds (``k8s.io/kubernetes/pkg/registry/core``) put back the spec.
     """
-    hub = {**clone(old), "status": asked.get("status", {})}
-    if not resource.custom:
-        hub["metadata"] = asked["metadata"]
+    metadata = dict(old["metadata"]) if resource.custom else asked["metadata"]
+    hub = {**old, "metadata": metadata, "status": asked.get("status", {})}
     managedfields.put(hub, managed)
     resource.strategy.prepare_for_status_update(hub, old, options.caller)
     judge = resource.strategy.validate_status_update if resource.custom else resource.strategy.validate_update
@@ -328,7 +337,7 @@ def _decided(
     resource: Resource, asked: Object, old: Object, managed: managedfields.Entries, options: WriteOptions
 ) -> Object:
     """Return the old object with the metadata and as much of the status as approval changes."""
-    hub = {**clone(old), "metadata": asked["metadata"], "status": asked.get("status", {})}
+    hub = {**old, "metadata": asked["metadata"], "status": asked.get("status", {})}
     managedfields.put(hub, managed)
     resource.strategy.prepare_for_approval(hub, old, options.caller)
     found = resource.strategy.validate_approval(hub, old, options.caller)
