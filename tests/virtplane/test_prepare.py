@@ -1,12 +1,16 @@
 """What is made before the processes start."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import yaml
+from alembic.script import ScriptDirectory
 
+import migrations
 from certs.authority import served_names
 from certs.pair import Pair
 from virtplane.home import Home
@@ -53,6 +57,23 @@ async def test_nobody_else_reads_the_database_which_holds_secrets(tmp_path: Path
     tmp_path.chmod(0o755)
     await migrate_database(Settings(home=str(tmp_path)))
     assert (tmp_path / "virtplane.db").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_newest_step_is_the_last_that_alembic_knows() -> None:
+    assert ScriptDirectory(Path(migrations.__file__).parent).get_heads() == [migrations.NEWEST]
+
+
+async def test_a_server_does_not_load_at_its_start_what_it_rarely_needs(tmp_path: Path) -> None:
+    await migrate_database(Settings(home=str(tmp_path)))
+    start = (
+        "import asyncio, sys, virtplane.server\n"
+        "from virtplane.prepare import migrate_database\n"
+        "from virtplane.settings import Settings\n"
+        "asyncio.run(migrate_database(Settings(home=sys.argv[1])))\n"
+        "print(sorted({'alembic', 'kubernetes'} & sys.modules.keys()))"
+    )
+    said = subprocess.run([sys.executable, "-c", start, tmp_path], check=True, capture_output=True, text=True)
+    assert said.stdout == "[]\n"
 
 
 async def test_a_database_of_a_newer_version_is_left_alone_and_told(tmp_path: Path) -> None:
