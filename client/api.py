@@ -5,23 +5,22 @@ models are not used, so that fields which they do not know survive.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version as distribution_version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 import aiohttp
 import orjson
-from kubernetes.aio import config
-from kubernetes.aio.client import ApiClient, Configuration
-from kubernetes.aio.config.incluster_config import InClusterConfigLoader
 
-from client.errors import ApiError, KubeconfigError
+from client.errors import ApiError
 from client.kinds import Kind
-from client.tls import FollowingContext, FollowingRest
 from kube.objects import Object
+
+if TYPE_CHECKING:
+    from kubernetes.aio.client import ApiClient
 
 __all__ = ["ApiError", "Client", "Kind"]
 
@@ -37,14 +36,12 @@ WATCH_GRACE_SECONDS = 15
 """How much longer than its ``timeoutSeconds`` a watch may last before the connection counts as dead."""
 WATCH_SILENCE_SECONDS = 120
 """How long a watch may bring nothing before the connection counts as dead: servers send a bookmark each minute."""
-SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
-"""Where a pod has its token and the authority of its cluster."""
 
 
 class Client:
     """One connection pool to one API server, as one user."""
 
-    def __init__(self, api: ApiClient, name: str) -> None:
+    def __init__(self, api: "ApiClient", name: str) -> None:
         self._api = api
         self._name = name
         self._user_agent = f"{name}/{distribution_version('virtplane')}"
@@ -59,7 +56,8 @@ class Client:
         ``name`` is what the program calls itself in audit logs and as the manager of the fields that it writes.
         Raises KubeconfigError when the file, or what a pod has instead, is missing or unusable.
         """
-        api = await _opened(path)
+        opened = await asyncio.to_thread(_opener)
+        api = await opened(path)
         try:
             yield cls(api, name)
         finally:
@@ -69,10 +67,9 @@ class Client:
     @asynccontextmanager
     async def with_token(cls, server: str, authority: Path, token: str, name: str) -> AsyncGenerator["Client"]:
         """Open a client for the ``server`` that ``authority`` vouches for, as the owner of a bearer token."""
-        made = Configuration(host=server)
-        made.ssl_ca_cert = str(authority)
-        made.api_key["BearerToken"] = f"Bearer {token}"
-        api = ApiClient(made)
+        from client.connecting import of_bearer  # noqa: PLC0415 - see _opener
+
+        api = of_bearer(server, authority, token)
         try:
             yield cls(api, name)
         finally:
@@ -251,37 +248,11 @@ class Client:
         return answer.response
 
 
-async def _opened(path: Path | None) -> ApiClient:
-    try:
-        if path is None:
-            said = await asyncio.to_thread(_of_service_account)
-        else:
-            said = Configuration()
-            await config.load_kube_config(str(path), client_configuration=said, persist_config=False)
-        return _following(said)
-    except (config.ConfigException, OSError) as unusable:
-        where = "the ServiceAccount of this pod" if path is None else f"the kubeconfig {path}"
-        raise KubeconfigError(f"{where} cannot be used: {unusable}") from unusable
+def _opener() -> Callable[[Path | None], Awaitable["ApiClient"]]:
+    """Load Kubernetes' client: it takes a fifth of a server's start, which needs it only afterwards."""
+    from client.connecting import opened  # noqa: PLC0415
 
-
-def _of_service_account() -> Configuration:
-    """Read what every pod has; the token is read again each minute, as the kubelet renews it."""
-    made = Configuration()
-    InClusterConfigLoader(str(SERVICE_ACCOUNT / "token"), str(SERVICE_ACCOUNT / "ca.crt")).load_and_set(made)
-    return made
-
-
-def _following(said: Configuration) -> ApiClient:
-    """Return a client whose requests use what the files hold then: certificates are renewed under way."""
-    if not said.ssl_ca_cert or not said.verify_ssl:
-        return ApiClient(said)
-    certificate, key = (Path(each) if each else None for each in (said.cert_file, said.key_file))
-    context = FollowingContext.of(Path(said.ssl_ca_cert), certificate, key)
-    # Ours is the only reading: Kubernetes' own fails while a file is replaced.
-    said.cert_file = said.key_file = None
-    api = ApiClient(said)
-    api.rest_client = FollowingRest(said, context)
-    return api
+    return opened
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

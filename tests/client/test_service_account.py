@@ -11,7 +11,7 @@ from aiohttp import web
 from kubernetes.aio.config import incluster_config
 
 from certs.authority import issue_server, make_authority
-from client import api
+from client import connecting
 from client.api import Client
 from client.errors import KubeconfigError
 from client.kinds import NODE
@@ -36,7 +36,7 @@ async def shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    monkeypatch.setattr(api, "SERVICE_ACCOUNT", tmp_path)
+    monkeypatch.setattr(connecting, "SERVICE_ACCOUNT", tmp_path)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(runner.addresses[0][1]))
     yield seen
