@@ -46,9 +46,9 @@ def make_engine(url: str, command_seconds: float | None = None, recognize: Recog
     return engine
 
 
-def make_sqlite_engine(url: str) -> Engine:
+def make_sqlite_engine(url: URL) -> Engine:
     """Return an engine for a ``url`` of SQLite, set as the one of ``make_engine``, for threads."""
-    engine = create_engine(async_url(url).set(drivername="sqlite"))
+    engine = create_engine(url.set(drivername="sqlite"))
     event.listen(engine, "connect", _prepare_sqlite)
     return engine
 

@@ -32,12 +32,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from apiserver.storage import tasks
+from apiserver.storage.committing import lock
 from apiserver.storage.contract import Key, UnavailableError
 from apiserver.storage.engine import Transaction, make_engine, why
 from apiserver.storage.keyfile import KeyFileError, read_keys
 from apiserver.storage.schema import history, objects
 from apiserver.storage.sealing import ID_BYTES, PREFIX, BrokenSealError, Sealing
-from apiserver.storage.sql import COMMAND_SECONDS, COMMIT_SECONDS, lock
+from apiserver.storage.sql import COMMAND_SECONDS, COMMIT_SECONDS
 from certs.following import Stamp, stamp_of
 
 log = structlog.get_logger()

@@ -7,19 +7,21 @@ order of all writes across replicas; then it checks what the writers expected, w
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
 from typing import Any, Self
+from weakref import WeakSet
 
 import asyncpg
 import structlog
-from sqlalchemy import ColumnElement, Row, delete, func, or_, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from apiserver.storage import tasks
-from apiserver.storage.appending import Memory, SqliteAppender
+from apiserver.storage.appending import PostgresqlAppender, SqliteAppender
 from apiserver.storage.batch import Plan, Write, plan
+from apiserver.storage.committing import CHANNEL, Memory, concerned, lock, remembered, store, within
 from apiserver.storage.contract import (
     Along,
-    Collection,
     CompactedError,
     Event,
     Key,
@@ -32,7 +34,7 @@ from apiserver.storage.contract import (
 from apiserver.storage.engine import Transaction, make_engine
 from apiserver.storage.lineage import Lineage
 from apiserver.storage.postgresql import connect
-from apiserver.storage.rows import Changes, Revise, Rows, as_stored
+from apiserver.storage.rows import Revise, Rows, as_stored
 from apiserver.storage.schema import history, meta, objects
 from apiserver.storage.sealing import BrokenSealError, Sealing
 
@@ -53,7 +55,6 @@ HISTORY_SECONDS = 10.0
 """How long a client waits for what happened before memory goes back."""
 PROBE_SECONDS = 1.0
 """How soon after a failed commit another is tried when nobody writes."""
-CHANNEL = "virtplane_log"
 
 _ONE_SNAPSHOT = {"sqlite": "BEGIN", "postgresql": "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"}
 """What makes a transaction's reads see one state: SQLite's driver begins none for reads, PostgreSQL's sees commits."""
@@ -69,9 +70,13 @@ class SqlLog:
         """
         self._rows = Rows(revise, sealing or Sealing())
         self._lineage = Lineage(self._rows)
-        self._engine = make_engine(url, COMMAND_SECONDS, self._lineage.recognize)
-        self._appender = None if self.shared else SqliteAppender(url)
+        self._connections: WeakSet[Any] = WeakSet()
+        """Those to PostgreSQL."""
+        self._engine = make_engine(url, COMMAND_SECONDS, self._recognize)
+        self._appender = self._make_appender()
         self._memory: Memory | None = None
+        self._alone = True
+        """False while others write: then memory is rarely up to date when it is this process' turn."""
         self._writes: asyncio.Queue[Write] = asyncio.Queue(QUEUE_WRITES)
         self._appended = asyncio.Condition()
         self._stack = AsyncExitStack()
@@ -90,9 +95,8 @@ class SqlLog:
     async def __aenter__(self) -> Self:
         """Start the writer, and on PostgreSQL listen for other replicas. Raises UnavailableError."""
         async with AsyncExitStack() as starting:
-            starting.push_async_callback(self._engine.dispose)
-            if self._appender is not None:
-                starting.push_async_callback(self._appender.close)
+            starting.push_async_callback(self._disconnect)
+            starting.push_async_callback(self._appender.close)
             starting.push_async_callback(self._stop_asking)
             self._newest = await self.latest()
             writer = asyncio.create_task(self._write_batches(), name="storage writer")
@@ -117,6 +121,20 @@ class SqlLog:
         """Write what ``memory`` makes of it without reading what is there, as long as nobody else writes."""
         self._memory = memory
 
+    def _make_appender(self) -> PostgresqlAppender | SqliteAppender:
+        if not self.shared:
+            return SqliteAppender(self._engine.url)
+        return PostgresqlAppender(partial(connect, self._engine.url, COMMAND_SECONDS, self._recognize))
+
+    async def _recognize(self, connection: Any) -> None:
+        self._connections.add(connection)
+        await self._lineage.recognize(connection)
+
+    async def _disconnect(self) -> None:
+        for connection in tuple(self._connections):
+            connection.terminate()  # a close waits for PostgreSQL, which perhaps does not answer
+        await self._engine.dispose()
+
     @property
     def shared(self) -> bool:
         """True when other processes may write to the same log."""
@@ -137,7 +155,7 @@ class SqlLog:
     async def get(self, key: Key) -> Record:
         """Return the newest state of ``key``. Raises NotFoundError, UnavailableError."""
         rows = await self._read(
-            select(objects).where(_within((key.resource, key.namespace)) & (objects.c.name == key.name))
+            select(objects).where(within((key.resource, key.namespace)) & (objects.c.name == key.name))
         )
         found = self._rows.records(rows)
         if not found:
@@ -302,15 +320,14 @@ class SqlLog:
 
     async def _commit_from_memory(self, batch: Sequence[Write]) -> Plan | None:
         """Commit what memory says; None, and nothing happened, when it may not know all that is committed."""
-        if self._appender is None or self._memory is None or not batch:
+        revision = self._memory.complete_at if self._memory is not None and self._alone and batch else None
+        if self._memory is None or revision is None:
             return None
-        revision = self._memory.complete_at
-        if revision is None:
-            return None
-        current = _remembered(self._memory, batch)
+        current = remembered(self._memory, batch)
         result = plan(batch, current, revision)
         changes = self._rows.changes(result, current, revision)
-        return result if await self._appender.append(changes) else None
+        self._alone = await self._appender.append(changes)
+        return result if self._alone else None
 
     async def _commit_from_database(self, batch: Sequence[Write]) -> Plan:
         async with self._transaction() as tx:
@@ -319,31 +336,13 @@ class SqlLog:
                 self._writer = await _process(tx)
             else:
                 self._newest = revision
+            self._alone = self._memory is not None and self._memory.complete_at == revision
             if not batch:
                 return Plan()
-            current = await self._concerned(tx, batch)
+            current = await concerned(tx, batch, self._rows)
             result = plan(batch, current, revision)
-            await self._store(tx, self._rows.changes(result, current, revision))
+            await store(tx, self._rows.changes(result, current, revision))
             return result
-
-    async def _concerned(self, tx: AsyncConnection, batch: Sequence[Write]) -> dict[Key, Record | None]:
-        """Return all that the writes of a batch change or ask; None for what is there and counts as deleted."""
-        names: dict[Collection, set[str]] = {}
-        for key in (key for write in batch for key in write.keys):
-            names.setdefault((key.resource, key.namespace), set()).add(key.name)
-        asked = {each for write in batch for each in write.collections}
-        # Tuples that are in a list would be simpler, and have SQLite read the whole table.
-        parts = [_within(where) & objects.c.name.in_(each) for where, each in names.items()]
-        rows = await tx.execute(select(objects).where(or_(*parts, *map(_within, asked))))
-        return {Key(row.resource, row.namespace, row.name): self._rows.record(row) for row in rows}
-
-    async def _store(self, tx: AsyncConnection, changes: Changes) -> None:
-        if not changes.history:
-            return
-        for statement, rows in changes.by_statement:
-            await tx.execute(statement, rows)
-        if self.shared:
-            await tx.execute(select(func.pg_notify(CHANNEL, str(changes.revision))))
 
     def _announce(self, result: Plan) -> None:
         if result.events:
@@ -377,7 +376,7 @@ class SqlLog:
 
         def heard(_connection: object, process: object, _channel: object, reached: object) -> None:
             # Our own commits are handed over, and may be heard of before they are answered.
-            if process != self._writer and int(str(reached)) > self._newest:
+            if process not in (self._writer, self._appender.process) and int(str(reached)) > self._newest:
                 notified.set()
 
         connection = await connect(self._engine.url)
@@ -407,12 +406,6 @@ class SqlLog:
             yield tx
 
 
-async def lock(tx: AsyncConnection) -> Revision:
-    """Lock the one row of ``meta``, so that nobody else writes until ``tx`` ends; return the newest revision."""
-    locked = await tx.execute(update(meta).values(revision=meta.c.revision).returning(meta.c.revision))
-    return locked.scalar_one()
-
-
 async def _process(tx: AsyncConnection) -> int:
     """Return the process of PostgreSQL that serves ``tx``."""
     connection = (await tx.get_raw_connection()).driver_connection
@@ -427,19 +420,6 @@ async def _limited(seconds: float | None) -> AsyncGenerator[None, None]:
             yield
     except TimeoutError as late:
         raise UnavailableError(f"the database does not answer within {seconds} s") from late
-
-
-def _remembered(memory: Memory, batch: Sequence[Write]) -> dict[Key, Record | None]:
-    """Return what ``_concerned`` does, from memory."""
-    found = [memory.peek(key) for write in batch for key in write.keys]
-    for resource, namespace in {each for write in batch for each in write.collections}:
-        found += memory.records(resource, namespace)
-    return {record.key: record for record in found if record is not None}
-
-
-def _within(collection: Collection) -> ColumnElement[bool]:
-    resource, namespace = collection
-    return (objects.c.resource == resource) & (objects.c.namespace == namespace)
 
 
 def _fail(write: Write, error: BaseException) -> None:

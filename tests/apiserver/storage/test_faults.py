@@ -79,7 +79,7 @@ async def test_a_fault_in_the_writer_fails_its_batch_and_no_other(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with asyncio.timeout(SECONDS), SqlLog(database_url) as log:
-        fail_once(monkeypatch, log, "_store", RuntimeError("a bug"))
+        fail_once(monkeypatch, sql_module, "store", RuntimeError("a bug"))
         with pytest.raises(UnavailableError, match="RuntimeError"):
             await log.create(ONE, b"one")
         assert (await log.create(ONE, b"one")).revision == 1

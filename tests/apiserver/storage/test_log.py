@@ -16,6 +16,7 @@ from sqlalchemy import event
 
 from apiserver.storage import cache as cache_module
 from apiserver.storage import shelf as shelf_module
+from apiserver.storage import sql as sql_module
 from apiserver.storage import watcher as watcher_module
 from apiserver.storage.cache import WatchCache
 from apiserver.storage.contract import Along, CompactedError, ConflictError, Key
@@ -215,8 +216,13 @@ async def test_replicas_on_postgresql_see_each_others_writes_in_one_order(postgr
         assert orders[0] == orders[1]
 
 
-async def test_who_remembers_what_is_no_longer_so_overwrites_nothing(database_url: str) -> None:
+async def test_who_remembers_what_is_no_longer_so_overwrites_nothing(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with SqlLog(database_url) as log, WatchCache(log) as cache:
+        told = asyncio.Event()
+        monkeypatch.setattr(log, "wait_for_append", told.wait)
+        monkeypatch.setattr(log, "_wake", lambda: asyncio.sleep(0))
         first = await cache.create(ONE, b"one")
         async with SqlLog(database_url) as other:
             theirs = await other.replace(ONE, b"theirs", expected=first.revision)
@@ -225,6 +231,20 @@ async def test_who_remembers_what_is_no_longer_so_overwrites_nothing(database_ur
             await cache.replace(ONE, b"ours", expected=first.revision)
         assert (await cache.create(Key("things.test", "a", "two"), b"two")).revision == theirs.revision + 1
         assert (await cache.get(ONE)).body == b"theirs"
+
+
+async def test_a_replica_is_told_of_each_commit_of_another(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sql_module, "POLL_SECONDS", 60)
+    async with AsyncExitStack() as stack:
+        first, second = [
+            await stack.enter_async_context(WatchCache(await stack.enter_async_context(SqlLog(postgresql_url))))
+            for _ in range(2)
+        ]
+        for n in range(3):
+            made = await first.create(Key("things.test", "a", f"n{n}"), b"")
+            await second.wait_for(made.revision)
 
 
 def test_an_unsupported_database_is_refused_in_plain_words() -> None:
