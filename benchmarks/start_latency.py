@@ -67,13 +67,13 @@ def run(*command: str, text: str | None = None) -> None:
     )
 
 
-def on_its_own(xml: str, folder: Path) -> str:
-    """Return the same domain under another name, with its own copies of what it writes, in ``folder``."""
+def on_its_own(xml: str, folder: Path, name: str = OWN) -> str:
+    """Return the same domain under another ``name``, with its own copies of what it writes, in ``folder``."""
     domain = ET.fromstring(xml)  # noqa: S314 - libvirt wrote it
     for tag in ("metadata", "uuid"):
         for element in domain.findall(tag):
             domain.remove(element)
-    domain.find("name").text = OWN  # pyright: ignore[reportOptionalMemberAccess] - every domain has a name
+    domain.find("name").text = name  # pyright: ignore[reportOptionalMemberAccess] - every domain has a name
     for interface in domain.iterfind("devices/interface"):
         for mac in interface.findall("mac"):
             interface.remove(mac)

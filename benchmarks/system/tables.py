@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from guests import Started
 from scenario import Outcome
 
 SIMULATED = """\
@@ -15,6 +16,15 @@ CPU and calls are those of one machine; memory is that of all processes of a com
 def all_of(found: Sequence[Outcome], agents: int) -> str:
     """Return everything."""
     return "\n\n".join((SIMULATED.format(agents), _rates(found), _calls(found)))
+
+
+def starts(found: Sequence[Started]) -> str:
+    """Return how long real guests took to run."""
+    rows = [["guests, all asked for at once", "number", "p50", "p95", "all"]]
+    for each in found:
+        row = [each.way, str(len(each.seconds)), f"{each.p50:.2f} s", f"{each.p95:.2f} s", f"{max(each.seconds):.2f} s"]
+        rows.append(row)
+    return aligned(rows)
 
 
 def _rates(found: Sequence[Outcome]) -> str:
