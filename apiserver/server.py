@@ -57,6 +57,8 @@ class Options:
     """Whether the server is its own cluster, or part of a Kubernetes cluster, and how."""
     agents: Agents
     """How the agents of nodes are called."""
+    shutdown_delay: float = 0
+    """How many seconds a server that is to stop goes on serving, for clients to find another one."""
     limit: int = LIMIT
     """How many requests may be under way at once."""
     audit_log: Path | None = None
@@ -129,8 +131,9 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         if api.revocations is not None:
             await stack.enter_async_context(tasks.running(api.revocations.enforce(cache), "revocations"))
         audit = await stack.enter_async_context(_auditing(options))
+        stopping = asyncio.Event()
         app = App(
-            Site(api=api, stopping=health.stopping, agents=options.agents),
+            Site(api=api, leaving=health.stopping, stopping=stopping, agents=options.agents),
             health,
             product_version(),
             audit=audit,
@@ -142,8 +145,8 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
         if ready is not None:
             ready.set()
         await stop.wait()
-        health.stopping.set()
         log.info("stopping")
+        await _leave(health.stopping, stopping, options.shutdown_delay)
 
 
 def _surroundings(options: Options, stop: asyncio.Event) -> AbstractAsyncContextManager[Surroundings]:
@@ -162,6 +165,18 @@ def _serving_context(options: Options, around: Surroundings, cache: WatchCache) 
         configuration=lambda: cluster.configuration.tls,
         trusted=around.trusted,
     )
+
+
+async def _leave(leaving: asyncio.Event, stopping: asyncio.Event, seconds: float) -> None:
+    """Serve for some ``seconds`` more, in which clients are to leave: kube-apiserver's ``--shutdown-delay-duration``.
+
+    The server is not ready any more, and each answer ends its connection. Watches end half-way, so that their clients
+    learn of it, too, before connections that nobody uses are closed.
+    """
+    leaving.set()
+    await asyncio.sleep(seconds / 2)
+    stopping.set()
+    await asyncio.sleep(seconds / 2)
 
 
 @functools.cache

@@ -30,6 +30,7 @@ from virtplane.up import next_steps
 log = structlog.get_logger(__name__)
 
 LEFTOVER_SECONDS = 15
+STOP_SECONDS = 15
 SHORTEN_EVERY_SECONDS = 60
 NOTE_AGAIN_SECONDS = 1.0
 
@@ -110,7 +111,8 @@ class _Installation:
         await prepare(self._settings)
         _say("certificates, kubeconfig and database: ready")
         programs = await self._libvirt() if "agent" in self._roles else []
-        programs += [self._program(name=role, command=virtplane(role)) for role in self._roles]
+        patience = STOP_SECONDS + self._settings.shutdown_delay
+        programs += [self._program(name=role, command=virtplane(role), stop_seconds=patience) for role in self._roles]
         supervisor = Supervisor(programs, self._changed.set)
         self._keepers = supervisor.keepers
         ends = {each.name: size(each.log) for each in programs if each.log}

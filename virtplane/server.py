@@ -63,6 +63,7 @@ def _options(settings: Settings, pki: Pki, around: Own | Member) -> Options:
         certificate=pki.pair(API.file),
         around=around,
         agents=Agents(authority=pki.bundle(STREAMS), certificate=pki.pair(AGENT_CLIENT.file)),
+        shutdown_delay=settings.shutdown_delay,
         audit_log=Path(settings.audit_log) if settings.audit_log else None,
         audit_policy=Path(settings.audit_policy) if settings.audit_policy else None,
         data_volumes=settings.data_volumes == "on",

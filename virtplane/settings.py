@@ -100,6 +100,19 @@ def _port(least: int) -> Reader:
     return read
 
 
+def _seconds(most: float) -> Reader:
+    def read(name: str, value: Any) -> float:
+        try:
+            number = float(value)
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"{name} must be a number of seconds; it is {value!r}") from error
+        if not 0 <= number <= most:
+            raise SettingsError(f"{name} must be between 0 and {most:g} seconds; it is {number:g}")
+        return number
+
+    return read
+
+
 def _database_url(name: str, value: Any) -> str:
     try:
         url = parse(str(value)) if value else None
@@ -201,6 +214,11 @@ class Settings:
     image_registries_insecure: tuple[str, ...] = _setting(
         (), "registries (HOST:PORT) that are read over plain HTTP, with commas between them", _names
     )
+    shutdown_delay: float = _setting(
+        0.0,
+        "seconds that a server which is to stop goes on serving, so that clients and balancers go to others meanwhile",
+        _seconds(60),
+    )
     audit_log: str = _setting(
         "", "the file that tells who did what through the API, one JSON document a line; empty for none", _path
     )
@@ -241,6 +259,11 @@ class Settings:
     def database(self) -> str:
         """The database URL in force."""
         return self.database_url or f"sqlite:///{self.directory}/virtplane.db"
+
+    @property
+    def shares_database(self) -> bool:
+        """True where other hosts may serve from the same database."""
+        return parse(self.database).get_backend_name() != "sqlite"
 
     @classmethod
     def load(cls, flags: Mapping[str, Any], environment: Mapping[str, str]) -> Self:

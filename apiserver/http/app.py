@@ -108,7 +108,7 @@ class App:
         self._audit = audit
         self._in_flight = InFlight(limit)
         self._metrics = Metrics(site.api, lambda: self._in_flight.total, collectors)
-        self.quick_reads = QuickReads(site.api, self._metrics, audit)
+        self.quick_reads = QuickReads(site, self._metrics, audit)
         self._dispatch = Dispatcher(site, health, self._metrics, version)
         self._verbose = log.is_enabled_for(logging.DEBUG)
 

@@ -21,11 +21,10 @@ from aiohttp.http import SERVER_SOFTWARE
 from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.impersonation import PREFIX
-from apiserver.http.api import Api
 from apiserver.http.content import GZIP_BYTES
 from apiserver.http.metrics import Metrics, Tally
 from apiserver.http.negotiation import JSON, Representation, representation, wants_pretty
-from apiserver.http.request import AUDIT_ID_HEADER, audit_id
+from apiserver.http.request import AUDIT_ID_HEADER, Site, audit_id
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.errors import StatusError
 from apiserver.registry.codec import encoder
@@ -55,8 +54,9 @@ class _Kind:
 class QuickReads:
     """Answers requests for one object, where memory can tell."""
 
-    def __init__(self, api: Api, metrics: Metrics, audit: AuditLog | None) -> None:
-        self._api = api
+    def __init__(self, site: Site, metrics: Metrics, audit: AuditLog | None) -> None:
+        self._api = site.api
+        self._leaving = site.leaving
         self._metrics = metrics
         self._audit = audit
         self._kinds: dict[str, _Kind] = {}
@@ -76,7 +76,7 @@ class QuickReads:
     def answer(self, line: bytes, headers: Mapping[str, str], connection: ssl.SSLObject | None) -> bytes | None:
         """Return the whole answer to a request with these headers, which are understood; None to have others do it."""
         began = time.perf_counter()
-        if (matched := _PATH.fullmatch(line)) is None:
+        if (matched := _PATH.fullmatch(line)) is None or self._leaving.is_set():
             return None
         path = matched[1].decode()
         place, _, name = path.rpartition("/")

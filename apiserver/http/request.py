@@ -4,7 +4,7 @@ import asyncio
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -31,6 +31,8 @@ class Site:
     """What requests are answered from."""
 
     api: Api
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when clients are to go elsewhere: each answer is the last on its connection then."""
     stopping: asyncio.Event
     """Set when the server stops; every watch then ends as if it had timed out, and every stream with a word of it."""
     agents: Agents | None = None
@@ -78,8 +80,10 @@ class Request(web.BaseRequest):
         sends after that, and lend it its own identity (CVE-2018-1002105).
         """
         response.headers[AUDIT_ID_HEADER] = self.audit_id
-        if hdrs.UPGRADE in self.headers and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        is_last = hdrs.UPGRADE in self.headers or self.site.leaving.is_set()
+        if is_last and response.status != HTTPStatus.SWITCHING_PROTOCOLS:
             response.force_close()
+            response.headers[hdrs.CONNECTION] = "close"  # aiohttp has written this header before it asks
 
 
 def audit_id(headers: Mapping[str, str]) -> str:

@@ -56,6 +56,8 @@ def test_the_file_cannot_move_the_directory_it_is_found_in(tmp_path: Path) -> No
         ({"database_url": "postgresql://me:hunter2@db:port/x"}, "must look like"),
         ({"database_url": "postgresql://me:hunter2@one:1,two:port/x"}, "must look like"),
         ({"database_url": "mysql://me:hunter2@db/x"}, "must begin with sqlite: or postgresql:"),
+        ({"shutdown_delay": "soon"}, "must be a number of seconds"),
+        ({"shutdown_delay": "61"}, "between 0 and 60 seconds"),
         ({"kubeconfig": "somewhere"}, "must be in-cluster or an absolute path"),
         ({"home": "~nobody-has-this-name/x"}, "use an absolute path"),
         ({"address": ""}, "must be an IP address or a host name"),
