@@ -38,13 +38,22 @@ class LeaderElector:
     """One candidate for one lease."""
 
     def __init__(
-        self, client: Client, *, namespace: str, name: str, identity: str, timing: Timing | None = None
+        self,
+        client: Client,
+        *,
+        namespace: str,
+        name: str,
+        identity: str,
+        timing: Timing | None = None,
+        standing_by: Callable[[], None] = lambda: None,
     ) -> None:
+        """``standing_by()`` is called whenever somebody else is seen to lead."""
         self._client = client
         self._namespace = namespace
         self._name = name
         self._identity = identity
         self._timing = timing or Timing()
+        self._standing_by = standing_by
         self._seen_version = ""
         self._seen_at = 0.0
 
@@ -100,6 +109,7 @@ class LeaderElector:
             await self._client.create(LEASE, self._lease({}))
             return True
         if self._is_held_by_another(lease):
+            self._standing_by()
             return False
         await self._client.update(LEASE, self._lease(lease))
         return True

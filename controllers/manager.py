@@ -80,7 +80,7 @@ class Options:
 
 
 async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None = None) -> None:
-    """Run the controllers until ``stop`` is set; set ``ready`` once they lead and know all objects.
+    """Run the controllers until ``stop`` is set; set ``ready`` once they know all objects, or stand by to lead.
 
     Raises LeadershipLostError when the lease is lost: start the process again to become a candidate again.
     """
@@ -92,7 +92,9 @@ async def run(options: Options, stop: asyncio.Event, ready: asyncio.Event | None
 
 
 async def _elected(client: Client, options: Options, began: asyncio.Event) -> None:
-    elector = LeaderElector(client, namespace=options.namespace, name=LEASE_NAME, identity=options.identity)
+    elector = LeaderElector(
+        client, namespace=options.namespace, name=LEASE_NAME, identity=options.identity, standing_by=began.set
+    )
     await elector.run(lambda: _work(client, options, began))
 
 

@@ -45,8 +45,8 @@ async def run_controllers(settings: Settings, stop: asyncio.Event, ready: asynci
 
     options = Options(
         kubeconfig=_kubeconfig(settings, "controllers"),
-        # On its own there is one such process: waiting for the lease of one that was killed would only cost time.
-        leader_elect=settings.in_kubernetes,
+        # On SQLite there is one such process: waiting for the lease of one that was killed would only cost time.
+        leader_elect=settings.in_kubernetes or settings.shares_database,
         namespace=NAMESPACE,
         core_controllers=not settings.in_kubernetes,
     )
