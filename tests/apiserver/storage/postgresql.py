@@ -16,8 +16,11 @@ START_SECONDS = 30
 class Cluster:
     """A server that can fail in every way."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *options: str, port: int = 5432) -> None:
+        """``options`` are PostgreSQL's, each ``NAME=VALUE``."""
         self._directory = directory
+        self._options = options
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -30,16 +33,23 @@ class Cluster:
         initdb = [_binary("initdb"), "--auth=trust", "--username=postgres", "--no-sync", "-D", self._data]
         subprocess.run([*_unprivileged(), *initdb], check=True, stdout=subprocess.DEVNULL)
 
+    def initialize_from(self, primary: "Cluster") -> None:
+        """Make a copy of a cluster that runs, which follows it as ``standby`` once it is started."""
+        where = f"host={primary._directory} port={primary._port} user=postgres application_name=standby"
+        copy = [_binary("pg_basebackup"), "-R", "--checkpoint=fast", "--no-sync", "-D", self._data, "-d", where]
+        subprocess.run([*_unprivileged(), *copy], check=True)
+
     def start(self) -> None:
         """Start, and wait until it answers."""
         options = ["listen_addresses=", f"unix_socket_directories={self._directory}", "max_connections=100"]
         options.append("fsync=off")  # nothing has to outlive the machine
+        options += [f"port={self._port}", *self._options]
         server = [_binary("postgres"), "-D", self._data, *(part for option in options for part in ("-c", option))]
         with (self._directory / "log").open("ab") as log:
             # A pytest that is killed cannot stop it: the kernel does. Only the thread that starts it is its parent.
             command = [*_unprivileged("--pdeathsig=QUIT"), *server]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
-        _wait_until_ready(self._process, self._directory)
+        _wait_until_ready(self._process, self._directory, self._port)
 
     def kill(self) -> None:
         """End it at once, without a word to its clients."""
@@ -47,10 +57,11 @@ class Cluster:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
 
-    def run(self, statement: str, database: str = "postgres") -> None:
-        """Run a statement."""
-        command = ["psql", "-qh", str(self._directory), "-U", "postgres", "-d", database, "-c", statement]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    def run(self, statement: str, database: str = "postgres") -> str:
+        """Run a statement, and return what it tells."""
+        where = ["-h", str(self._directory), "-p", str(self._port), "-U", "postgres", "-d", database]
+        told = subprocess.run(["psql", "-qAt", *where, "-c", statement], check=True, stdout=subprocess.PIPE, text=True)
+        return told.stdout.strip()
 
     @property
     def _data(self) -> str:
@@ -110,8 +121,8 @@ def _unprivileged(*options: str) -> list[str]:
     return ["setpriv", *identity, *options] if identity or options else []
 
 
-def _wait_until_ready(process: "subprocess.Popen[bytes]", directory: Path) -> None:
-    probe = [_binary("pg_isready"), "--quiet", "--host", str(directory)]
+def _wait_until_ready(process: "subprocess.Popen[bytes]", directory: Path, port: int) -> None:
+    probe = [_binary("pg_isready"), "--quiet", "--host", str(directory), "--port", str(port)]
     end = time.monotonic() + START_SECONDS
     while subprocess.run(probe, check=False).returncode:
         assert process.poll() is None, (directory / "log").read_text()
