@@ -22,7 +22,7 @@ from controllers.virtualmachine.decide import (
 )
 from controllers.virtualmachine.instance import build_instance
 from controllers.virtualmachine.instancetypes import FIELDS, InstanceTypes, UnsettledError, names_any
-from controllers.virtualmachine.status import Facts, Failure, machine_status
+from controllers.virtualmachine.status import Facts, Failure, machine_status, seconds_untold
 from kube.conditions import get_condition
 from kube.instances import MACHINE_FINALIZER
 from kube.metadata import (
@@ -189,12 +189,16 @@ class VirtualMachineController:
         self, machine: Object, instance: Object | None, action: Action, failure: Failure | None = None
     ) -> Object:
         """Bring the machine's status up to date; return the machine as stored."""
+        now = self._context.now()
+        if failure is None and (seconds := seconds_untold(machine, instance, action, now)) > 0:
+            self._queue.add_after(key_of(machine), seconds)
+            return machine
         facts = Facts(
             machine=machine,
             instance=instance,
             action=action,
             failure=failure,
-            now=self._context.now(),
+            now=now,
             jitter=random.random(),  # noqa: S311 - spreads restarts, hides nothing
         )
         patch = status_patch(machine, machine_status(facts))

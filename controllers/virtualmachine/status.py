@@ -12,6 +12,8 @@ from controllers.virtualmachine.decide import (
     Action,
     CreateInstance,
     DeleteInstance,
+    HoldMachine,
+    Nothing,
     QueueStart,
     pending_requests,
     run_strategy,
@@ -21,13 +23,19 @@ from kube.conditions import get_condition, is_true, remove_condition, set_condit
 from kube.instances import is_final, phase_of
 from kube.metadata import is_terminating
 from kube.objects import Object
-from kube.timestamps import to_time
+from kube.timestamps import from_time, to_time
 
 RESTARTING = ("Always", "RerunOnFailure", "Once")
 """The strategies under which failed starts are counted."""
 NOT_MIRRORED = ("Ready", "Failure", "RestartRequired")
 """Conditions of the machine's own; all others are copies of its instance's."""
 LONGEST_DELAY_SECONDS = 300
+STARTING = ("", "Pending", "Scheduling", "Scheduled")
+"""The phases of an instance before its guest runs."""
+_KEEPING = (Nothing, CreateInstance, HoldMachine)
+"""What is done while a guest starts."""
+UNTOLD_SECONDS = 2.0
+"""A guest that takes longer to start is told to be starting: to write that of each costs as much as that it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,21 @@ class Facts:
     now: datetime
     jitter: float
     """Between 0 and 1: how much of half the start delay is added to it."""
+
+
+def seconds_untold(machine: Object, instance: Object | None, action: Action, now: datetime) -> float:
+    """Return how long the status may stay as it is while a guest starts: most run before anybody has looked.
+
+    Only of machines that run always: what the other strategies do next, they decide by the status.
+    """
+    if instance is None or run_strategy(machine) != "Always" or not isinstance(action, _KEEPING):
+        return 0
+    old = machine.get("status", {})
+    news = "stateChangeRequests" in old or "startFailure" in old or get_condition(old.get("conditions", ()), "Failure")
+    blocked = any(each["status"] == "False" for each in _conditions(instance))
+    if news or blocked or is_terminating(instance) or phase_of(instance) not in STARTING:
+        return 0
+    return UNTOLD_SECONDS - (now - from_time(instance["metadata"]["creationTimestamp"])).total_seconds()
 
 
 def machine_status(facts: Facts) -> Object:
@@ -176,7 +199,7 @@ def _has_false(kind: str, reason: str) -> Callable[[Facts, Object], bool]:
 def _starting(facts: Facts, _: Object) -> bool:
     if facts.instance is None:
         return isinstance(facts.action, CreateInstance) and facts.failure is None
-    return phase_of(facts.instance) in ("", "Pending", "Scheduling", "Scheduled")
+    return phase_of(facts.instance) in STARTING
 
 
 def _crash_looping(facts: Facts, status: Object) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from controllers.virtualmachine.decide import Action, CreateInstance, DeleteInstance, Nothing, QueueStart, Wait
 from controllers.virtualmachine.instance import build_instance
-from controllers.virtualmachine.status import Facts, Failure, machine_status
+from controllers.virtualmachine.status import Facts, Failure, machine_status, seconds_untold
 from tests.controllers.objects import NOW, instance, machine
 
 RAN = [{"phase": "Running", "phaseTransitionTimestamp": "2026-01-01T11:00:00Z"}]
@@ -55,6 +55,34 @@ def condition(kind: str, value: str, reason: str = "") -> dict[str, str]:
 )
 def test_printable_status(vm: Any, vmi: Any, action: Action, expected: str) -> None:
     assert status(vm, vmi, action)["printableStatus"] == expected
+
+
+JUST_NOW = {"creationTimestamp": "2026-01-01T12:00:00Z"}
+LONG_AGO = {"creationTimestamp": "2026-01-01T11:59:00Z"}
+
+
+@pytest.mark.parametrize(
+    ("vm", "vmi", "made", "untold"),
+    [
+        (machine(), instance("Scheduled"), JUST_NOW, True),
+        (machine(held=False), instance("Pending"), JUST_NOW, True),
+        (machine(), instance("Scheduled"), LONG_AGO, False),
+        (machine(), instance("Running"), JUST_NOW, False),
+        (machine(), instance("Failed"), JUST_NOW, False),
+        (machine(), instance("Scheduled", deleted=True), JUST_NOW, False),
+        (machine(), instance("Pending", conditions=[condition("PodScheduled", "False")]), JUST_NOW, False),
+        (machine(conditions=[condition("Failure", "True")]), instance("Pending"), JUST_NOW, False),
+        (machine(stateChangeRequests=[{"action": "Start"}]), instance("Pending"), JUST_NOW, False),
+        (machine("RerunOnFailure"), instance("Pending"), JUST_NOW, False),
+        (machine("Manual"), instance("Pending"), JUST_NOW, False),
+    ],
+)
+def test_only_that_a_guest_is_about_to_run_may_stay_untold_for_a_moment(
+    vm: Any, vmi: Any, made: dict[str, str], *, untold: bool
+) -> None:
+    started = {**vmi, "metadata": {**vmi["metadata"], **made}}
+    assert (seconds_untold(vm, started, Nothing(), NOW) > 0) == untold
+    assert seconds_untold(vm, started, DeleteInstance(), NOW) == 0
 
 
 def test_a_guest_that_never_ran_counts_once_and_delays_grow() -> None:
