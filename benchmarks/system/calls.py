@@ -29,10 +29,12 @@ def answered(target: Target) -> Counter[str]:
     return counts
 
 
-def writes(calls: Mapping[str, int]) -> int:
-    """Return how many of the calls write something of a machine's."""
-    return sum(
-        count
-        for name, count in calls.items()
-        if name.startswith(tuple(f"{verb} " for verb in WRITES)) and name.split()[1] not in HEARTBEATS
-    )
+def writes(calls: Mapping[str, int], *resources: str) -> int:
+    """Return how many of the calls write to these resources, or to any but those that heartbeats write to."""
+    count = 0
+    for name, times in calls.items():
+        verb, what = name.split()[:2]
+        resource = what.partition("/")[0]
+        if verb in WRITES and (resource in resources if resources else resource not in HEARTBEATS):
+            count += times
+    return count

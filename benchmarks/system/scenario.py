@@ -41,9 +41,14 @@ class Outcome:
         return self.machines / self.seconds
 
     @property
+    def events(self) -> float:
+        """How many Events each machine took."""
+        return writes(self.calls, "events") / self.machines
+
+    @property
     def writes(self) -> float:
-        """How many writes each machine took."""
-        return writes(self.calls) / self.machines
+        """How many writes each machine took besides, without the one that asked for it."""
+        return writes(self.calls) / self.machines - self.events - 1
 
 
 def machine(name: str) -> dict[str, Any]:

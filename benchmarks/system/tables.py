@@ -9,7 +9,8 @@ SIMULATED = """\
 simulated: the guests and their libvirt, which is libvirt's test driver inside each agent: it keeps the domains, and
   starts and ends them at once. No QEMU, no disks, no guest that boots or takes its time to shut down.
 real: one server on SQLite, one process of controllers, {} processes of agents, TLS between them, all that they say.
-CPU and calls are those of one machine; memory is that of all processes of a component, after the step.\
+CPU, calls and writes, without the one that asked for it, are those of one machine; memory is that of all
+processes of a component, after the step.\
 """
 
 
@@ -29,12 +30,12 @@ def starts(found: Sequence[Started]) -> str:
 
 def _rates(found: Sequence[Outcome]) -> str:
     components = list(found[0].used)
-    heads = ["step", "machines", "seconds", "rate", "p50", "p99", "writes each"]
+    heads = ["step", "machines", "seconds", "rate", "p50", "p99", "writes", "Events"]
     heads += [f"CPU {name}" for name in components] + [f"memory {name}" for name in components]
     rows = [heads]
     for each in found:
         row = [each.step, f"{each.machines:,}", f"{each.seconds:.1f}", f"{each.rate:.1f}/s"]
-        row += [f"{each.p50_seconds:.2f} s", f"{each.p99_seconds:.2f} s", f"{each.writes:.2f}"]
+        row += [f"{each.p50_seconds:.2f} s", f"{each.p99_seconds:.2f} s", f"{each.writes:.2f}", f"{each.events:.2f}"]
         row += [f"{1000 * each.used[name].cpu_seconds / each.machines:.1f} ms" for name in components]
         row += [f"{each.used[name].resident_bytes / 1e6:,.0f} MB" for name in components]
         rows.append(row)
