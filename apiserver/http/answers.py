@@ -9,6 +9,7 @@ from aiohttp import web
 from apiserver.auth.attributes import RequestInfo
 from apiserver.http.api import Api
 from apiserver.http.negotiation import JSON, include_object
+from apiserver.http.pieces import Pieces
 from apiserver.http.request import Request
 from apiserver.http.shapes import Shaper
 from apiserver.machinery.resource import Object, Resource
@@ -33,7 +34,7 @@ def document(body: Any, content_type: str) -> web.Response:
     return web.Response(body=orjson.dumps(body), content_type=content_type)
 
 
-def raw(body: bytes, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+def raw(body: bytes | Pieces, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
     """Answer with bytes that are JSON already."""
     return web.Response(body=body, status=status, content_type=JSON, headers=headers)
 
@@ -62,14 +63,14 @@ def acted(obj: Object, warnings: Sequence[str], *, status: int = 200) -> web.Res
     return _with_warnings(json(obj, status=status), warnings)
 
 
-def many(request: Request, resource: Resource, version: str, page: Page) -> web.Response:
+async def many(request: Request, resource: Resource, version: str, page: Page) -> web.Response:
     """Answer with a list."""
     metadata: dict[str, Any] = {"resourceVersion": str(page.revision)}
     if page.continue_token:
         metadata["continue"] = page.continue_token
         if page.remaining is not None:
             metadata["remainingItemCount"] = page.remaining
-    body = shaper(request, resource, version).many(page.records, metadata)
+    body = await shaper(request, resource, version).many(page.records, metadata)
     return _warned(raw(body), resource, version, ())
 
 

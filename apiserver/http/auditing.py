@@ -12,6 +12,7 @@ from aiohttp import web
 from apiserver.audit import AuditLog, Level
 from apiserver.auth.attributes import RequestInfo
 from apiserver.auth.reviews import user_info
+from apiserver.http.pieces import Pieces, whole
 from apiserver.http.request import Request
 from kube.timestamps import to_micro_time, utc_now
 
@@ -67,9 +68,10 @@ def _reference(asked: RequestInfo) -> dict[str, str]:
 
 def _document(body: Any) -> Any:
     """Return a body as it was meant: JSON as such, anything else by its size only."""
-    if not isinstance(body, bytes):
+    if not isinstance(body, bytes | Pieces):
         return None
+    text = whole(body)
     try:
-        return orjson.loads(body)
+        return orjson.loads(text)
     except orjson.JSONDecodeError:
-        return {"bytes": len(body)}
+        return {"bytes": len(text)}

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from apiserver.http.negotiation import JSON, YAML, accepts_gzip, prefers_yaml, wants_pretty
+from apiserver.http.pieces import Pieces, whole
 from apiserver.http.request import Request
 from apiserver.machinery.yamltext import to_yaml
 
@@ -28,16 +29,17 @@ _kept: dict[str, bytes] = {}
 
 async def finished(request: Request, response: web.StreamResponse) -> web.StreamResponse:
     """Return ``response`` as its client wants to read it; streams and all but JSON pass as they are."""
-    if not isinstance(response, web.Response) or not isinstance(body := response.body, bytes):
+    if not isinstance(response, web.Response) or not isinstance(body := response.body, bytes | Pieces):
         return response
     if response.content_type == JSON and hdrs.ETAG not in response.headers:  # an ETag names these very bytes
         if _is_yaml(request, response):
-            response.body = body = await _transformed(body, _yaml)
+            response.body = body = await _transformed(whole(body), _yaml)
             response.content_type = YAML
         elif wants_pretty(request.query, request.headers):
-            response.body = body = await _transformed(body, _indented)
-    if len(body) > GZIP_BYTES and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
-        await _compress(response, body)
+            response.body = body = await _transformed(whole(body), _indented)
+    is_long = isinstance(body, Pieces) or len(body) > GZIP_BYTES
+    if is_long and accepts_gzip(request.headers.get(hdrs.ACCEPT_ENCODING, "")):
+        await _compress(response, whole(body))
     return response
 
 

@@ -1,15 +1,22 @@
 """Records as one client asked to see them: whole, as rows of a Table, or their metadata alone."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import cache
+from time import perf_counter
 
 import orjson
 
 from apiserver.http.negotiation import Representation
+from apiserver.http.pieces import Pieces, joined
 from apiserver.machinery.resource import Column, Object, Resource
 from apiserver.machinery.table import IncludeObject, MetaVersion, TableMaker, partial_metadata
 from apiserver.registry.codec import compact, encoder, versioned_object
 from apiserver.storage.contract import Record
+
+TURN_RECORDS = 100
+TURN_SECONDS = 0.003
+"""How long records are encoded until others have their turn, which is looked at after so many."""
 
 
 class Shaper:
@@ -40,17 +47,27 @@ class Shaper:
         if representation.shape != "Table":
             self.common = f"{representation.shape} {representation.meta_version} {resource.api_version(version)}"
 
-    def many(self, records: Sequence[Record], metadata: Object) -> bytes:
-        """Return a list, whose own metadata is given, by joining bytes that are ready."""
+    async def many(self, records: Sequence[Record], metadata: Object) -> bytes | Pieces:
+        """Return a list, whose own metadata is given, made of bytes that are ready."""
         if self._shape == "Table":
             return orjson.dumps(self._table([self._shown(record) for record in records], metadata))
         api_version = f"meta.k8s.io/{self._meta_version}" if self._shape else self._resource.api_version(self._version)
         head = {"apiVersion": api_version, "kind": self._shape or self._resource.list_kind, "metadata": metadata}
-        parts = [self.one(record) for record in records] or [b""]
-        # One join is one copy: a list can be 20 MB.
+        parts = await self._each(records) or [b""]
         parts[0] = orjson.dumps(head)[:-1] + b',"items":[' + parts[0]
         parts[-1] += b"]}"
-        return b",".join(parts)
+        return joined(parts)
+
+    async def _each(self, records: Sequence[Record]) -> list[bytes]:
+        """Return each object. What nobody has asked for before takes a while, in which others have their turn."""
+        parts: list[bytes] = []
+        began = perf_counter()
+        for first in range(0, len(records), TURN_RECORDS):
+            parts += [self.one(record) for record in records[first : first + TURN_RECORDS]]
+            if perf_counter() - began > TURN_SECONDS:
+                await asyncio.sleep(0)
+                began = perf_counter()
+        return parts
 
     def bookmark(self, metadata: Object) -> bytes:
         """Return the object of a bookmark: no more than ``metadata``, in the shape of the other events."""

@@ -61,7 +61,7 @@ async def _get(request: Request, api: Api, resource: Resource, info: RequestInfo
 
 async def _list(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
-    return answers.many(request, resource, info.version, page)
+    return await answers.many(request, resource, info.version, page)
 
 
 async def _watch(request: Request, api: Api, resource: Resource, info: RequestInfo) -> web.StreamResponse:
@@ -141,7 +141,7 @@ async def _delete_collection(request: Request, api: Api, resource: Resource, inf
     write = request_options(request)
     page = await reading.list_page(resource, api.store, list_options(resource, info, request.query))
     await deleting.delete_all(resource, api.store, page.records, options, write)
-    return answers.many(request, resource, info.version, page)
+    return await answers.many(request, resource, info.version, page)
 
 
 _ON_OBJECTS = frozenset({"get", "update", "patch", "delete", "watch"})
