@@ -5,8 +5,9 @@ the same codes but for 414.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import ParamSpec, TypeVar
 
 import structlog
 from aiohttp import web
@@ -14,8 +15,12 @@ from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 from aiohttp.http_parser import RawRequestMessage
 
 from apiserver.http import answers
-from apiserver.http.quickreads import QuickReads
+from apiserver.http.quickreads import QuickRead, QuickReads
 from apiserver.machinery.errors import StatusError
+from apiserver.storage.contract import Revision
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 MAX_LINE_BYTES = 128 * 1024
 """How long a request line may be: selectors are long. Go allows 1 MiB for it and all headers together."""
@@ -23,6 +28,8 @@ MAX_FIELD_BYTES = 64 * 1024
 """How long one header may be."""
 MAX_HEAD_BYTES = 8 * 1024
 """Longer headers are not remembered."""
+PATIENCE_SECONDS = 0.25
+"""How long a quick read waits for the database before it is one like any other, which is told when that takes long."""
 
 log = structlog.get_logger()
 
@@ -53,29 +60,71 @@ class Connection(web.RequestHandler):
         )
         self._quick_reads = quick_reads
         self._head: _Head | None = None
+        self._waiting = False
+        """Whether a quick read waits for the database."""
+        self._held = b""
+        """What came meanwhile."""
         self._missing: int | None = 0
         """How many bytes of the request under way are still to come; None when it is not known where it ends."""
 
     def data_received(self, data: bytes) -> None:
-        """Answer a quick read at once, and leave everything else to aiohttp."""
-        answer = self._quick_answer(data)
+        """Answer a quick read at once, or once the database has said what is newest, and leave the rest to aiohttp."""
+        if self._waiting:
+            self._pause_for(data)
+        elif (read := self._quick_read(data)) is None:
+            self._pass_on(data)
+        elif isinstance(newest := self._quick_reads.newest(), int):
+            self._answer(read, newest, data)
+        else:
+            self._answer_later(read, newest, data)
+
+    def _quick_read(self, data: bytes) -> QuickRead | None:
+        head = self._head
+        if head is None or not data.endswith(head.lines) or not self._waits():
+            return None
+        connection = self.transport.get_extra_info("ssl_object") if self.transport else None
+        return _tried(self._quick_reads.read, data[: -len(head.lines)], head.headers, connection)
+
+    def _answer(self, read: QuickRead, revision: Revision | None, data: bytes) -> None:
+        """Answer what ``data`` asks for: not here, when it is not known what is newest."""
+        answer = _tried(self._quick_reads.answer, read, revision) if revision is not None else None
         if answer is None or self.transport is None:
             self._pass_on(data)
             return
         self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
         self.transport.write(answer)
 
-    def _quick_answer(self, data: bytes) -> bytes | None:
-        head = self._head
-        if head is None or not data.endswith(head.lines) or not self._waits():
-            return None
-        connection = self.transport.get_extra_info("ssl_object") if self.transport else None
-        try:
-            return self._quick_reads.answer(data[: -len(head.lines)], head.headers, connection)
-        except Exception:
-            # Whatever it is, it is aiohttp's to answer, and ours to know.
-            log.exception("a quick read failed")
-            return None
+    def _answer_later(self, read: QuickRead, newest: asyncio.Future[Revision], data: bytes) -> None:
+        """Answer when ``newest`` is known. It is one question for all readers, so a task for each would do nothing."""
+        self._waiting = True
+        self._request_in_progress = True  # so that a shutdown waits for it
+
+        def go_on(_: object = None) -> None:
+            alarm.cancel()
+            newest.remove_done_callback(go_on)
+            self._waiting = self._request_in_progress = False
+            known = newest.done() and not newest.cancelled() and newest.exception() is None
+            self._answer(read, newest.result() if known else None, data)
+            if self._handler_waiter is not None and not self._request_in_progress:
+                self._handler_waiter.set_result(None)
+            self._resume()
+
+        newest.add_done_callback(go_on)
+        alarm = self._loop.call_later(PATIENCE_SECONDS, go_on)
+
+    def _pause_for(self, data: bytes) -> None:
+        """Keep what comes while a quick read waits: little, as no more is read."""
+        self._held += data
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def _resume(self) -> None:
+        held, self._held = self._held, b""
+        if not held:
+            return
+        if self.transport is not None:
+            self.transport.resume_reading()
+        self.data_received(held)
 
     def _waits(self) -> bool:
         """Return True when all requests so far have been answered, and the next begins with the next byte."""
@@ -127,6 +176,15 @@ class Connection(web.RequestHandler):
         response = answers.json(error.status(), status=error.code)
         response.force_close()
         return response
+
+
+def _tried(step: Callable[P, T | None], *args: P.args, **kwargs: P.kwargs) -> T | None:
+    """Return what a step of a quick read returns; one that fails is aiohttp's to answer, and ours to know."""
+    try:
+        return step(*args, **kwargs)
+    except Exception:
+        log.exception("a quick read failed")
+        return None
 
 
 def _told(exc: HttpProcessingError) -> StatusError:

@@ -7,6 +7,7 @@ the answer would be anything but the object, there is none from here, and the re
 what is wrong.
 """
 
+import asyncio
 import logging
 import re
 import ssl
@@ -28,7 +29,7 @@ from apiserver.http.request import AUDIT_ID_HEADER, Site, audit_id
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.errors import StatusError
 from apiserver.registry.codec import encoder
-from apiserver.storage.contract import Key, Record
+from apiserver.storage.contract import Key, Record, Revision
 
 REMEMBERED = 1024
 """How many kinds and namespaces are remembered by their paths."""
@@ -49,6 +50,16 @@ class _Kind:
     storage_name: str
     encode: Callable[[Record], bytes]
     tally: Tally
+
+
+@dataclass(slots=True)
+class QuickRead:
+    """A request for an object by who may read it."""
+
+    kind: _Kind
+    name: str
+    headers: Mapping[str, str]
+    began: float
 
 
 class QuickReads:
@@ -73,8 +84,8 @@ class QuickReads:
         except StatusError:
             return False
 
-    def answer(self, line: bytes, headers: Mapping[str, str], connection: ssl.SSLObject | None) -> bytes | None:
-        """Return the whole answer to a request with these headers, which are understood; None to have others do it."""
+    def read(self, line: bytes, headers: Mapping[str, str], connection: ssl.SSLObject | None) -> "QuickRead | None":
+        """Return what a request with these headers, which are understood, asks for; None to have others answer it."""
         began = time.perf_counter()
         if (matched := _PATH.fullmatch(line)) is None or self._leaving.is_set():
             return None
@@ -83,15 +94,25 @@ class QuickReads:
         kind = self._kinds.get(place) or self._find(place, path)
         if kind is None or not self._permitted(kind.asked, headers, connection):
             return None
-        record = self._api.store.known(Key(kind.storage_name, kind.asked.namespace, name))
+        return QuickRead(kind, name, headers, began)
+
+    def newest(self) -> Revision | asyncio.Future[Revision]:
+        """Return of which revision an answer must be: or who will know, which no reader may cancel."""
+        return self._api.store.newest()
+
+    def answer(self, read: "QuickRead", revision: Revision) -> bytes | None:
+        """Return the whole answer, not older than ``revision``; None to have others do it."""
+        store, kind = self._api.store, read.kind
+        if store.revision < revision:
+            return None
+        record = store.peek(Key(kind.storage_name, kind.asked.namespace, read.name))
         if record is None or len(body := kind.encode(record)) > GZIP_BYTES:
             return None
-        identity, seconds = audit_id(headers), time.perf_counter() - began
+        identity, seconds = audit_id(read.headers), time.perf_counter() - read.began
         kind.tally.add(seconds)
         if self._verbose:
-            log.debug(
-                "request", audit_id=identity, method="GET", path=path, code=200, milliseconds=round(seconds * 1e3, 2)
-            )
+            path, took = f"{kind.asked.path}/{read.name}", round(seconds * 1000, 2)
+            log.debug("request", audit_id=identity, method="GET", path=path, code=200, milliseconds=took)
         return _response(body, identity)
 
     def _permitted(self, asked: RequestInfo, headers: Mapping[str, str], connection: ssl.SSLObject | None) -> bool:

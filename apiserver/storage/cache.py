@@ -79,7 +79,7 @@ class WatchCache:
 
     @property
     def revision(self) -> Revision:
-        """How far the cache has followed the log."""
+        """See Store: how far the cache has followed the log."""
         return self._revision
 
     @property
@@ -104,13 +104,13 @@ class WatchCache:
         """See Store."""
         return await self._seen(await self._sql.remove(key, expected=expected))
 
-    def known(self, key: Key) -> Record | None:
+    def newest(self) -> Revision | asyncio.Future[Revision]:
         """See Store."""
-        newest = self._sql.known_newest
-        return self.peek(key) if newest is not None and newest <= self._revision else None
+        known = self._sql.known_newest
+        return self._sql.question() if known is None else known
 
     def peek(self, key: Key) -> Record | None:
-        """Return what the cache has under ``key`` now."""
+        """See Store."""
         return self.shelf(key.resource).records.get(key)
 
     def records(self, resource: str, namespace: str | None = None) -> Iterator[Record]:

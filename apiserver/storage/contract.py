@@ -4,6 +4,7 @@ Storage keeps bytes under keys in one logical log. Every write takes the next re
 the ``resourceVersion`` of the Kubernetes API, across all resources. Nothing here knows what the bytes mean.
 """
 
+from asyncio import Future
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -284,8 +285,17 @@ class Store(Protocol):
         """Return the state of ``key``. Raises NotFoundError, FutureRevisionError, UnavailableError."""
         ...
 
-    def known(self, key: Key) -> Record | None:
-        """Return the newest state of ``key`` where that is certain without waiting for anything, and else None."""
+    @property
+    def revision(self) -> Revision:
+        """How much is in memory: all up to this revision."""
+        ...
+
+    def newest(self) -> Revision | Future[Revision]:
+        """Return the newest committed revision, or who will know it: UnavailableError may be its answer."""
+        ...
+
+    def peek(self, key: Key) -> Record | None:
+        """Return what is in memory under ``key``."""
         ...
 
     async def list(

@@ -199,8 +199,8 @@ class SqlLog:
             raise UnavailableError("the last commit failed")
         await self._ask()
 
-    async def _ask(self) -> Revision:
-        """Return what ``latest`` does; readers that come together share one query.
+    def question(self) -> asyncio.Task[Revision]:
+        """Return who will tell what ``latest`` does: readers that come together share one query, and do not cancel it.
 
         It begins after each of them asked, so that none is told less than was committed before (the read index of
         Raft, section 6.4 of Ongaro's dissertation). A reader that gives up leaves the query to the others.
@@ -208,9 +208,12 @@ class SqlLog:
         if self._upcoming is None:
             self._upcoming = asyncio.create_task(self._ask_after(self._asking), name="storage newest")
             self._upcoming.add_done_callback(tasks.seen)  # perhaps all who asked gave up
+        return self._upcoming
+
+    async def _ask(self) -> Revision:
         try:
             async with asyncio.timeout(NEWEST_SECONDS):
-                return await asyncio.shield(self._upcoming)
+                return await asyncio.shield(self.question())
         except TimeoutError as late:
             raise UnavailableError("the database does not tell its newest revision") from late
 

@@ -5,13 +5,16 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 import pytest
 
-from apiserver.http.quickreads import QuickReads
+from apiserver.http import connection
+from apiserver.http.quickreads import QuickRead, QuickReads
+from apiserver.storage.cache import WatchCache
+from apiserver.storage.contract import UnavailableError
 from tests.apiserver.http.conftest import Running
 from tests.apiserver.http.gadgets import ALPHA_GADGETS, GADGETS, Client, gadget
 
@@ -21,11 +24,11 @@ HEADERS = "Host: localhost\r\nAccept: application/json\r\n"
 
 @dataclass
 class Raw:
-    """A connection, and which of the requests that were tried as quick reads were answered as such."""
+    """A connection, and how many quick reads the server has answered since it was opened."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
-    quick: list[bool] = field(default_factory=list[bool])
+    quick: int = 0
 
     async def get(self, path: str, headers: str = HEADERS) -> tuple[int, str, bytes]:
         self.send(f"GET {path} HTTP/1.1\r\n{headers}\r\n")
@@ -59,9 +62,10 @@ async def connect(
             stack.callback(writer.close)
             raw = Raw(reader, writer)
 
-            def answer(self: QuickReads, *request: object) -> bytes | None:
-                answered = original(self, *request)  # pyright: ignore[reportArgumentType] - the same arguments
-                raw.quick.append(answered is not None)
+            def answer(self: QuickReads, read: QuickRead, revision: int) -> bytes | None:
+                answered = original(self, read, revision)
+                if answered is not None:
+                    raw.quick += 1
                 return answered
 
             monkeypatch.setattr(QuickReads, "answer", answer)
@@ -77,7 +81,7 @@ async def raw(client: Client, connect: Callable[..., object]) -> Raw:
     opened = await connect()  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
     assert isinstance(opened, Raw)
     assert (await opened.get(f"{GADGETS}/one"))[0] == 200
-    assert opened.quick == []
+    assert opened.quick == 0
     return opened
 
 
@@ -89,7 +93,7 @@ def parted(head: str) -> dict[str, str]:
 async def test_a_quick_answer_is_the_same_as_any_other(client: Client, raw: Raw) -> None:
     _, usual_head, usual = await raw.get(f"{GADGETS}/one", f"{HEADERS}X-Other: 1\r\n")
     code, head, body = await raw.get(f"{GADGETS}/one", f"{HEADERS}X-Other: 1\r\n")
-    assert (code, body, raw.quick) == (200, usual, [True])
+    assert (code, body, raw.quick) == (200, usual, 1)
     assert orjson.loads(body) == (await client.call("GET", f"{GADGETS}/one"))[1]
     expected, found = parted(usual_head), parted(head)
     assert expected.keys() == found.keys()
@@ -106,7 +110,7 @@ async def test_it_is_the_newest_object(client: Client, raw: Raw) -> None:
         assert orjson.loads((await raw.get(f"{GADGETS}/one"))[2])["spec"]["size"] == size
     await client.call("DELETE", f"{GADGETS}/one")
     assert (await raw.get(f"{GADGETS}/one"))[0] == 404
-    assert raw.quick == [True, True, False]
+    assert raw.quick == 2
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,7 @@ async def test_it_is_the_newest_object(client: Client, raw: Raw) -> None:
 async def test_what_asks_for_more_goes_its_usual_way(raw: Raw, path: str, code: int) -> None:
     found, head, body = await raw.get(path)
     assert found == code
-    assert raw.quick == [path == "/api/v1/namespaces/default"]
+    assert raw.quick == (path == "/api/v1/namespaces/default")
     other, other_head, other_body = await raw.get(path, f"{HEADERS}X-Other: 1\r\n")
     assert (found, parted(head).keys(), body) == (other, parted(other_head).keys(), other_body)
 
@@ -150,7 +154,7 @@ async def test_headers_that_change_the_answer_are_never_quick(raw: Raw, headers:
     first = await raw.get(f"{GADGETS}/one", head)
     if "close" not in headers:
         assert (await raw.get(f"{GADGETS}/one", head))[::2] == first[::2]
-    assert not any(raw.quick)
+    assert not raw.quick
 
 
 async def test_who_may_not_read_is_refused_each_time(
@@ -160,7 +164,7 @@ async def test_who_may_not_read_is_refused_each_time(
     eve = await connect("eve")  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
     assert isinstance(eve, Raw)
     assert [(await eve.get(f"{GADGETS}/one"))[0] for _ in range(3)] == [403] * 3
-    assert eve.quick == [False] * 2
+    assert eve.quick == 0
 
 
 async def test_requests_in_pieces_and_in_a_row_are_answered_in_order(raw: Raw, client: Client) -> None:
@@ -194,9 +198,9 @@ async def test_a_body_that_looks_like_a_request_is_none(raw: Raw, client: Client
     await client.call("GET", GADGETS)
     raw.send(hidden)
     assert (await raw.answer())[0] == 400
-    assert not any(raw.quick)
+    assert not raw.quick
     assert orjson.loads((await raw.get(f"{GADGETS}/one"))[2])["metadata"]["name"] == "one"
-    assert raw.quick[-1]
+    assert raw.quick
 
 
 async def test_chunks_end_quick_reads_on_their_connection(raw: Raw) -> None:
@@ -205,4 +209,54 @@ async def test_chunks_end_quick_reads_on_their_connection(raw: Raw) -> None:
     raw.send(f"{len(chunk):x}\r\n{chunk}\r\n0\r\n\r\n")
     assert (await raw.answer())[0] == 201
     assert (await raw.get(f"{GADGETS}/two"))[0] == 200
-    assert not any(raw.quick)
+    assert not raw.quick
+
+
+@pytest.fixture
+def question(monkeypatch: pytest.MonkeyPatch) -> asyncio.Future[int]:
+    """What a shared database is asked before a quick read is answered; it is for the test to answer."""
+    asked: asyncio.Future[int] = asyncio.get_event_loop().create_future()
+    monkeypatch.setattr(WatchCache, "newest", lambda _: asked)
+    return asked
+
+
+async def test_an_answer_waits_for_the_database_and_what_comes_next_for_the_answer(
+    raw: Raw, client: Client, question: asyncio.Future[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", SECONDS)
+    line = f"GET {GADGETS}/one HTTP/1.1\r\n{HEADERS}\r\n"
+    listed = f"GET {GADGETS} HTTP/1.1\r\n{HEADERS}\r\n"
+    raw.send(line)
+    await raw.writer.drain()
+    await client.call("GET", GADGETS)  # the server has seen the first by now
+    raw.send(listed + line)
+    await raw.writer.drain()
+    await client.call("GET", GADGETS)
+    assert raw.quick == 0
+    question.set_result(0)
+    kinds = [orjson.loads((await raw.answer())[2])["kind"] for _ in range(3)]
+    assert (kinds, raw.quick) == (["Gadget", "GadgetList", "Gadget"], 1)
+
+
+async def test_memory_that_is_behind_is_not_told(raw: Raw, question: asyncio.Future[int]) -> None:
+    question.set_result(1_000_000)
+    assert (await raw.get(f"{GADGETS}/one"))[0] == 200
+    assert raw.quick == 0
+
+
+async def test_a_database_that_fails_or_is_slow_is_asked_the_usual_way(raw: Raw, question: asyncio.Future[int]) -> None:
+    assert (await raw.get(f"{GADGETS}/one"))[0] == 200  # whose patience has ended
+    question.set_exception(UnavailableError("gone"))
+    assert (await raw.get(f"{GADGETS}/one"))[0] == 200
+    assert raw.quick == 0
+
+
+async def test_who_leaves_while_a_read_waits_is_forgotten(
+    raw: Raw, client: Client, question: asyncio.Future[int]
+) -> None:
+    raw.send(f"GET {GADGETS}/one HTTP/1.1\r\n{HEADERS}\r\n")
+    await raw.writer.drain()
+    await client.call("GET", GADGETS)
+    raw.writer.transport.abort()
+    question.set_result(0)
+    assert (await client.call("GET", f"{GADGETS}/one"))[0] == 200
