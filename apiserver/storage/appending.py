@@ -9,6 +9,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from typing import Any, TypeVar
 
@@ -82,11 +83,12 @@ class SqliteAppender:
     def _append(self, changes: Changes) -> bool:
         connection = self._engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            for statement, rows in changes.by_statement:
-                cursor.executemany(_SQLITE[statement], rows)
-                if statement is ADVANCE and cursor.rowcount != 1:
-                    return False
+            # A failure would keep a cursor, and that the file of a connection that is closed.
+            with closing(connection.cursor()) as cursor:
+                for statement, rows in changes.by_statement:
+                    cursor.executemany(_SQLITE[statement], rows)
+                    if statement is ADVANCE and cursor.rowcount != 1:
+                        return False
             connection.commit()
         except sqlite3.IntegrityError:  # a row with a broken seal, which memory does not have
             return False
