@@ -2,6 +2,7 @@
 
 python benchmarks/apiserver                         ours on SQLite, with 11,400 machines
 python benchmarks/apiserver --database postgresql://USER@HOST/NAME
+python benchmarks/apiserver --database postgresql://USER@HOST/NAME --replicas 2     two servers on it, together
 python benchmarks/apiserver --server https://HOST:6443 --token-file FILE [--authority FILE]
 python benchmarks/apiserver --save before.json      and later --compare before.json
 python benchmarks/apiserver --growth growth.svg     how figures change with the number of machines and watchers
@@ -13,13 +14,14 @@ import contextlib
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import growth
+import replicas
 import report
 from dataset import fill
-from figures import Plan, measure
+from figures import Figure, Plan, measure
 from target import Target, own_server
 
 FULL = Plan(machines=11_400, seconds=5, runs=3, watchers=500)
@@ -37,6 +39,10 @@ def main() -> None:
             given.growth.write_text(growth.chart(points))
             print(growth.table(points))
             return
+        if given.replicas:
+            found, about = _replicas(given, plan, Path(directory))
+            _show(given, about, found)
+            return
         with _running(given, Path(directory)) as target:
             _tell(f"storing {plan.machines} machines")
             began = time.monotonic()
@@ -46,9 +52,23 @@ def main() -> None:
         with _running(given, Path(directory)) as target:
             found = list(measure(target, plan, _tell))
             about = report.surroundings(target, plan)
+    _show(given, about, found)
+
+
+def _show(given: argparse.Namespace, about: Mapping[str, str], found: Sequence[Figure]) -> None:
     print(report.table(about, found, report.read(given.compare) if given.compare else None))
     if given.save:
         report.save(given.save, about, found)
+
+
+def _replicas(given: argparse.Namespace, plan: Plan, directory: Path) -> tuple[list[Figure], Mapping[str, str]]:
+    if not given.database:
+        raise SystemExit("several servers need a database that they can share: --database postgresql://USER@HOST/NAME")
+    with replicas.own_servers(given.database, directory, given.replicas) as targets:
+        _tell(f"storing {plan.machines} machines")
+        asyncio.run(fill(targets[0], 0, plan.machines))
+    with replicas.own_servers(given.database, directory, given.replicas) as targets:
+        return list(replicas.measure(targets, plan, _tell)), report.surroundings(targets[0], plan)
 
 
 @contextlib.contextmanager
@@ -73,6 +93,7 @@ def _tell(text: str) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", default="", metavar="URL", help="empty for SQLite")
+    parser.add_argument("--replicas", type=int, metavar="COUNT", help="servers on that database, measured together")
     parser.add_argument("--server", metavar="URL", help="another server, which has the kinds of kubevirt.io")
     parser.add_argument("--token-file", type=Path, help="of somebody who may do everything there")
     parser.add_argument("--authority", type=Path, help="whom to trust, in PEM; nothing is verified without")
