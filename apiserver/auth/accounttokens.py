@@ -4,7 +4,6 @@ Source: ``k8s.io/kubernetes/pkg/serviceaccount`` (claims and their validation).
 """
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from apiserver.auth.identities import account_caller, account_name
 from apiserver.auth.webtokens import REMEMBERED, Claims, Signer, TokenError
 from apiserver.machinery.resource import Caller, Object, Remembered
 from kube.metadata import is_terminating
+from kube.names import new_uuid
 
 ISSUER = "https://kubernetes.default.svc"
 """Who has made a token, and for whom one is that says nothing else: this server."""
@@ -62,7 +62,7 @@ class AccountTokens:
             "exp": now + seconds,
             "iat": now,
             "iss": ISSUER,
-            "jti": str(uuid.uuid4()),
+            "jti": new_uuid(),
             _OWN: own,
             "nbf": now,
             "sub": account_name(metadata["namespace"], metadata["name"]),

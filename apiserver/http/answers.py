@@ -121,5 +121,6 @@ def warning_headers(texts: Sequence[str]) -> list[str]:
 
 def _quoted(text: str) -> str:
     """Escape a text for a quoted-string of RFC 9110, so that no field name of a client's can break the header."""
-    printable = "".join(character if " " <= character <= "~" else "?" for character in text)
+    plain = text.isascii() and text.isprintable()
+    printable = text if plain else "".join(character if " " <= character <= "~" else "?" for character in text)
     return printable.replace("\\", "\\\\").replace('"', '\\"')

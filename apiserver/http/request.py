@@ -1,7 +1,6 @@
 """One request, and what is found out about it before it is answered."""
 
 import asyncio
-import random
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from apiserver.http.negotiation import Representation
 from apiserver.http.requestinfo import parse
 from apiserver.machinery.decoding import MAX_BODY_BYTES
 from apiserver.machinery.resource import Caller
+from kube.names import new_uuid
 
 AUDIT_ID_HEADER = "Audit-ID"
 """A client may give its own, to find its request again; the answer always has one."""
@@ -89,11 +89,4 @@ class Request(web.BaseRequest):
 def audit_id(headers: Mapping[str, str]) -> str:
     """Return the id of a request with these ``headers``: the client's, if that is a plain short word, or a new one."""
     given = headers.get(AUDIT_ID_HEADER)
-    return given if given and _USABLE_ID.fullmatch(given) else _new_id()
-
-
-def _new_id() -> str:
-    """Return a random UUID (RFC 9562, version 4), no secret: ``uuid`` asks the kernel, with each request."""
-    digits = f"{random.getrandbits(128):032x}"
-    variant = "89ab"[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    return given if given and _USABLE_ID.fullmatch(given) else new_uuid()

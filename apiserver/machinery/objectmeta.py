@@ -3,12 +3,11 @@
 Source of the rules: ``k8s.io/apimachinery/pkg/api/validation``.
 """
 
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
 from apiserver.machinery.errors import FieldError
-from kube.names import NameRule, generated_name, key_problem, subdomain_problem, value_problem
+from kube.names import NameRule, generated_name, key_problem, new_uuid, subdomain_problem, value_problem
 from kube.timestamps import to_time, utc_now
 
 _ANNOTATIONS_LIMIT = 256 * 1024
@@ -26,7 +25,7 @@ def fill_new_metadata(metadata: dict[str, Any], namespace: str) -> None:
         metadata.pop(key, None)
     if namespace:
         metadata["namespace"] = namespace
-    metadata["uid"] = str(uuid.uuid4())
+    metadata["uid"] = new_uuid()
     metadata["creationTimestamp"] = to_time(utc_now())
 
 

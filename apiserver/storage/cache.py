@@ -115,7 +115,11 @@ class WatchCache:
 
     def records(self, resource: str, namespace: str | None = None) -> Iterator[Record]:
         """Yield what the cache has of ``resource`` now, in order."""
-        yield from self.shelf(resource).page(self._revision, Selection(namespace=namespace)).records
+        shelf = self.shelf(resource)
+        if namespace is None:  # as rules ask for with each write
+            yield from [shelf.records[key] for key in shelf.order]
+        else:
+            yield from shelf.page(self._revision, Selection(namespace=namespace)).records
 
     async def get(self, key: Key, *, at_least: Revision | None = None) -> Record:
         """See Store."""

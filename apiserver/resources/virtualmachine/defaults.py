@@ -3,8 +3,6 @@
 All else is filled in when an instance is made. Source: KubeVirt's mutating webhook for machines and ``pkg/defaults``.
 """
 
-import uuid
-
 from apiserver.machinery.resource import Object
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachine.matchers import infer
@@ -13,6 +11,7 @@ from apiserver.resources.virtualmachineinstance.defaults.machine import ARCHITEC
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, keep_topology_version
 from kube.instancetypes.fields import field, fill
 from kube.instancetypes.matchers import PREFERENCE, MissingError, UnknownKindError, chosen
+from kube.names import new_uuid
 
 _DATA_SOURCES = "datasources.cdi.kubevirt.io"
 _ARCHITECTURE_LABEL = "template.kubevirt.io/architecture"
@@ -28,7 +27,7 @@ def fill_new(machine: Object, cluster: Cluster) -> None:
     _fill_board(machine, cluster)
     firmware = spec["domain"].setdefault("firmware", {})
     for name in _IDENTITY:
-        firmware[name] = firmware.get(name) or str(uuid.uuid4())
+        firmware[name] = firmware.get(name) or new_uuid()
     fill_topology_version(template)
 
 

@@ -1,10 +1,10 @@
 """The board: its architecture, its machine type, its firmware."""
 
 import platform
-import uuid
 
 from apiserver.machinery.resource import Object
 from kube.configuration import Configuration
+from kube.names import new_uuid
 
 AMD64, ARM64, S390X = "amd64", "arm64", "s390x"
 ARCHITECTURES = (AMD64, ARM64, S390X)
@@ -32,7 +32,7 @@ def firmware(spec: Object) -> None:
     """Give the machine a UUID, and what only has EFI a boot loader."""
     made = spec["domain"].setdefault("firmware", {})
     if not made.get("uuid"):
-        made["uuid"] = str(uuid.uuid4())
+        made["uuid"] = new_uuid()
     if spec["architecture"] != ARM64:
         return
     loader = made.setdefault("bootloader", {"efi": {}})
