@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from apiserver.machinery.errors import MAX_TOLD, FieldError
-from apiserver.machinery.structural import REF_PREFIX, Compiler
+from apiserver.machinery.structural import REF_PREFIX, Compiler, Node, mark
 from apiserver.machinery.violations import Validator
 
 _GROUP_VERSION_KIND = "x-kubernetes-group-version-kind"
@@ -52,9 +52,26 @@ class Schema:
         """Drop unknown fields from ``obj``; return their paths, such as ``spec.disks[0].foo``."""
         return self.root.prune(obj)
 
+    @functools.cached_property
+    def _marked(self) -> Node:
+        mark(self.root)
+        return self.root
+
+    def fill(self, obj: dict[str, Any]) -> None:
+        """Set absent fields that have a default, in place."""
+        self._marked.fill(obj)
+
+    def is_plain(self, obj: dict[str, Any], kept: Collection[str] = ()) -> bool:
+        """Return True for an object that has nothing to prune, defaults apart nothing to apply, and nothing wrong.
+
+        It is never true of one of which that is not so, and seldom not of one of which it is.
+        """
+        return self._validator.is_plain(obj, kept) and not self._marked.repeats(obj)
+
     def apply_defaults(self, obj: dict[str, Any]) -> None:
-        """Set absent fields that have a default, drop nulls that are no value, and write 2.0 as 2; in place."""
-        self.root.apply_defaults(obj)
+        """Drop nulls that are no value, write 2.0 as 2, and set absent fields that have a default; in place."""
+        self.root.tidy(obj)
+        self.fill(obj)
 
     def validate(self, obj: dict[str, Any], kept: Collection[str] = ()) -> list[FieldError]:
         """Return what in ``obj`` breaks the schema: everything, up to MAX_TOLD, and of a huge object the first.

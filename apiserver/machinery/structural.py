@@ -3,7 +3,7 @@
 Source: ``k8s.io/apiextensions-apiserver/pkg/apiserver/schema`` (pruning, defaulting, listtype).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ REF_PREFIX = "#/components/schemas/"
 
 _WHOLE = 2**53
 """Below this a floating-point number that is whole is that very integer."""
-_RESOURCE_FIELDS = ("apiVersion", "kind", "metadata")
+RESOURCE_FIELDS = ("apiVersion", "kind", "metadata")
+"""What every resource has, an embedded one too, whether its schema tells or not."""
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +44,10 @@ class Node:
     """The key by which a strategic merge patch finds the items of a list."""
     patch_strategies: frozenset[str] = frozenset()
     """``merge``, ``replace``, ``retainKeys``: how a strategic merge patch changes the value."""
+    fills: bool = True
+    """False where nothing has a default, here and below (:func:`mark`)."""
+    tells_apart: bool = True
+    """False where no list is of type ``map`` or ``set``, here and below (:func:`mark`)."""
 
     def field(self, name: str) -> "Node":
         """Return the node of a field of this object or a value of this map."""
@@ -69,26 +74,38 @@ class Node:
                 dropped.extend(join(key, rest) for rest in lost)
         return dropped
 
-    def apply_defaults(self, value: Any) -> None:
-        """Fill in absent fields below ``value``, drop nulls where null is not a value, and write 2.0 as 2."""
+    def fill(self, value: Any) -> None:
+        """Set absent fields below ``value`` that have a default."""
+        if not self.fills:
+            return
         if isinstance(value, dict):
-            self._default_object(value)
+            for key, default in self.defaulted:
+                if key not in value:
+                    value[key] = clone(default)
+            for key, each in value.items():
+                if isinstance(each, dict | list) and (node := self.properties.get(key, self.values)) is not None:
+                    node.fill(each)
+        elif isinstance(value, list) and self.items is not None:
+            for each in value:
+                self.items.fill(each)
+
+    def tidy(self, value: Any) -> None:
+        """Drop nulls below ``value`` where null is not a value, and write 2.0 as 2."""
+        if isinstance(value, dict):
+            self._tidy_object(value)
         elif isinstance(value, list) and self.items is not None:
             item = self.items
             for i, each in enumerate(value):
                 if each is None and item.default is not None and not item.nullable:
                     value[i] = clone(item.default)
-                item.apply_defaults(value[i])
+                item.tidy(value[i])
 
-    def _default_object(self, value: dict[str, Any]) -> None:
+    def _tidy_object(self, value: dict[str, Any]) -> None:
         if None in value.values():
             self._drop_nulls(value)
-        for key, default in self.defaulted:
-            if key not in value:
-                value[key] = clone(default)
         for key, each in value.items():
             if isinstance(each, dict | list) and (node := self.properties.get(key, self.values)) is not None:
-                node.apply_defaults(each)
+                node.tidy(each)
             elif type(each) is float and each.is_integer() and abs(each) < _WHOLE:
                 value[key] = int(each)  # Go writes 2.0 as 2, and who reads an integer counts on one
 
@@ -115,6 +132,8 @@ class Node:
 
     def repeats(self, value: Any) -> bool:
         """Return True when an item in a list below ``value`` repeats another."""
+        if not self.tells_apart:
+            return False
         if isinstance(value, dict):
             known, others = self.properties, self.values
             for key, each in value.items():
@@ -130,6 +149,34 @@ class Node:
 
 UNTYPED = Node(preserve=True)
 """Any JSON: maps of separate fields, lists as a whole (structured-merge-diff's deduced type)."""
+
+
+def mark(root: Node) -> None:
+    """Find out which nodes below ``root`` need not be walked; until then all are."""
+    parents: dict[Node, list[Node]] = {root: []}
+    ahead = [root]
+    while ahead:
+        node = ahead.pop()
+        for child in filter(None, (*node.properties.values(), node.items, node.values)):
+            if child not in parents:
+                parents[child] = []
+                ahead.append(child)
+            parents[child].append(node)
+    filling = _and_above((each for each in parents if each.defaulted or each.default is not None), parents)
+    telling = _and_above((each for each in parents if each.list_keys is not None), parents)
+    for node in parents:
+        node.fills, node.tells_apart = node in filling, node in telling
+
+
+def _and_above(nodes: Iterable[Node], parents: Mapping[Node, Sequence[Node]]) -> set[Node]:
+    """Return ``nodes`` and all from which one gets to them."""
+    found: set[Node] = set()
+    ahead = list(nodes)
+    while ahead:
+        if (node := ahead.pop()) not in found:
+            found.add(node)
+            ahead.extend(parents[node])
+    return found
 
 
 class Compiler:
@@ -164,7 +211,7 @@ class Compiler:
         values = schema.get("additionalProperties")
         if isinstance(values, dict):
             node.values = self.node(values)
-        node.preserve = _preserves(schema)
+        node.preserve = preserves(schema)
         node.nullable = schema.get("nullable", False)
         node.default = schema.get("default")
         node.list_keys = _list_keys(schema)
@@ -172,7 +219,7 @@ class Compiler:
         node.patch_merge_key = schema.get("x-kubernetes-patch-merge-key", "")
         node.patch_strategies = frozenset(filter(None, schema.get("x-kubernetes-patch-strategy", "").split(",")))
         if schema.get("x-kubernetes-embedded-resource"):
-            for key in _RESOURCE_FIELDS:
+            for key in RESOURCE_FIELDS:
                 node.properties.setdefault(key, Node(preserve=True))
         node.defaulted = tuple((k, n.default) for k, n in node.properties.items() if n.default is not None)
         return node
@@ -193,7 +240,8 @@ def join(path: str, rest: str) -> str:
     return f"{path}{rest}" if not path or rest.startswith("[") else f"{path}.{rest}"
 
 
-def _preserves(schema: dict[str, Any]) -> bool:
+def preserves(schema: dict[str, Any]) -> bool:
+    """Return True when unknown fields stay in what has this schema."""
     if schema.get("x-kubernetes-preserve-unknown-fields") or schema.get("additionalProperties") is True:
         return True
     return "type" not in schema and "properties" not in schema  # untyped: any JSON

@@ -3,6 +3,7 @@
 Source of the wording: ``k8s.io/kube-openapi/pkg/validation/errors`` and ``…/apiserver/validation`` of apiextensions.
 """
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +11,7 @@ import jsonschema_rs
 import orjson
 
 from apiserver.machinery.errors import FieldError
-from apiserver.machinery.structural import REF_PREFIX, join, referenced
+from apiserver.machinery.structural import REF_PREFIX, RESOURCE_FIELDS, join, preserves, referenced
 
 _DEFS_PREFIX = "#/$defs/"
 _SUBSCHEMA_KEYS = ("items", "additionalProperties", "not")
@@ -22,23 +23,45 @@ _PLAIN_KEYS = frozenset(
         *("exclusiveMaximum", "multipleOf"),
     }
 )
-_RANGES = {
+_RANGES: dict[str, dict[str, Any]] = {
     "int32": {"minimum": -(2**31), "maximum": 2**31 - 1},
     "int64": {"minimum": -(2**63), "maximum": 2**63 - 1},
 }
+_EMBEDDED = "x-kubernetes-embedded-resource"
+_UNTIDY = re.compile(rb"[:,\[]null|\.0[,\]}]")
+"""A null or a number like 2.0 in compact JSON."""
 _ALL_ERRORS_BYTES = 32 * 1024
 """An error takes some 25 µs to find, and an object of this length can hold 16,000."""
 
 
 class Validator:
-    """Validates objects of one kind; compiled once, references and all."""
+    """Validates objects of one kind; compiled once, references and all.
+
+    What is compiled knows unknown fields, too, so that of nearly every object one question tells that all is well. They
+    are for pruning, not errors.
+    """
 
     def __init__(self, root: str, definitions: Mapping[str, dict[str, Any]]) -> None:
         """Compile the definition called ``root``; ``definitions`` holds at least all it refers to."""
         defs = {name: _json_schema(schema) for name, schema in definitions.items()}
-        whole = dict(defs[root])
-        self._required: list[str] = whole.pop("required", [])
+        whole = _json_schema({**definitions[root], _EMBEDDED: True})
+        whole.pop("required", None)
+        self._required: list[str] = definitions[root].get("required", [])
         self._compiled = jsonschema_rs.Draft202012Validator({**whole, "$defs": defs}, validate_formats=True)
+
+    def is_plain(self, instance: dict[str, Any], kept: Collection[str] = ()) -> bool:
+        """Return True when nothing is wrong with an object, nor unknown, nor null, nor a number like 2.0.
+
+        A text that holds such a thing may be taken for it. For ``kept`` see :meth:`errors`.
+        """
+        try:
+            written = orjson.dumps(instance)
+        except orjson.JSONEncodeError:  # nested too deeply
+            return False
+        if (b"null" in written or b".0" in written) and _UNTIDY.search(written):
+            return False
+        present = all(name in instance or name in kept for name in self._required)
+        return present and self._compiled.is_valid(instance)
 
     def errors(self, instance: Any, kept: Collection[str] = ()) -> Iterator[FieldError]:
         """Yield everything wrong with ``instance``; of a huge one the first, for the library finds all or one.
@@ -51,6 +74,8 @@ class Validator:
         if self._compiled.is_valid(instance):
             return
         for error in self._compiled.iter_errors(instance) if _is_small(instance) else self._first(instance):
+            if error.kind.name == "additionalProperties":
+                continue
             path = ""
             for part in error.instance_path:
                 path = join(path, f"[{part}]" if isinstance(part, int) else str(part))
@@ -97,6 +122,8 @@ def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
         return {"$ref": schema["$ref"].replace(REF_PREFIX, _DEFS_PREFIX, 1)}
     told = {key: each for key, each in schema.items() if key in _PLAIN_KEYS}
     told |= _subschemas(schema)
+    if _is_closed(schema):
+        told["additionalProperties"] = False
     for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
         # OpenAPI 3.0 has flags where JSON Schema has numbers.
         if isinstance(flag := told.get(exclusive), bool):
@@ -106,8 +133,9 @@ def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
     if schema.get("x-kubernetes-int-or-string"):
         told["type"] = ["integer", "string"]
         told.pop("anyOf", None)  # only ever says the same again
-    if schema.get("x-kubernetes-embedded-resource"):
+    if schema.get(_EMBEDDED):
         told["required"] = sorted({*told.get("required", ()), "apiVersion", "kind"})
+        told["properties"] = {**dict.fromkeys(RESOURCE_FIELDS, True), **told.get("properties", {})}
     return _nullable(schema, told) if schema.get("nullable") else told
 
 
@@ -122,6 +150,12 @@ def _subschemas(schema: dict[str, Any]) -> dict[str, Any]:
         if key in schema:
             told[key] = [_json_schema(each) for each in schema[key]]
     return told
+
+
+def _is_closed(schema: dict[str, Any]) -> bool:
+    """Return True when fields that the schema does not tell are unknown."""
+    is_object = schema.get("type") == "object" or "properties" in schema
+    return is_object and not isinstance(schema.get("additionalProperties"), dict) and not preserves(schema)
 
 
 def _nullable(schema: dict[str, Any], told: dict[str, Any]) -> dict[str, Any]:

@@ -54,9 +54,12 @@ def checked(resource: Resource, obj: Object, options: WriteOptions, current: Obj
     kept = _kept(resource, obj, options, current) if current else {}
     part = obj if current is None else {name: clone(each) for name, each in obj.items() if name not in kept}
     places = _places(resource, part, options)
-    _report_strict(resource, schema.prune(part), places, options)
-    schema.apply_defaults(part)
-    _refuse(resource, obj, schema.validate(part, kept))
+    schema.fill(part)
+    is_plain = schema.is_plain(part, kept)
+    _report_strict(resource, [] if is_plain else schema.prune(part), places, options)
+    if not is_plain:
+        schema.apply_defaults(part)
+        _refuse(resource, obj, schema.validate(part, kept))
     return {**part, **kept} if kept else part
 
 

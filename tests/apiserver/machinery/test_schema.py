@@ -3,7 +3,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from apiserver.machinery.cloning import clone
 from apiserver.machinery.schema import Catalogue, CatalogueError, Schema
 
 
@@ -264,3 +267,71 @@ def test_a_huge_object_that_is_all_wrong_is_told_so_in_little_time(zoo: Schema) 
     started = time.process_time()
     assert zoo.validate(obj)[0].field == "spec.tags[0]"
     assert time.process_time() - started < 10
+
+
+SCALARS = st.sampled_from([None, True, 0, 1, 2.0, 2.5, 2**40, "", "a", "Shut", "tall", "text: null, 2.0", "10.0.0.1"])
+NAMES = st.sampled_from(["name", "bars", "lock", "size", "inner", "keeper", "title", "age", "kind", "metadata", "foo"])
+ANYTHING = st.recursive(
+    SCALARS, lambda below: st.lists(below, max_size=2) | st.dictionaries(NAMES, below, max_size=3), max_leaves=6
+)
+CAGES = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a", "b", "c"])},
+    optional={
+        "bars": st.sampled_from([1, 8, 0, 2.0]),
+        "lock": st.sampled_from(["Open", "Shut"]),
+        "size": SCALARS,
+        "inner": ANYTHING | st.just({"name": "b"}),
+        "keeper": st.fixed_dictionaries({}, optional={"title": SCALARS, "foo": SCALARS}),
+    },
+)
+SPECS = st.fixed_dictionaries(
+    {"cages": st.lists(CAGES, max_size=3)},
+    optional={
+        "tags": st.lists(st.sampled_from(["a", "b"]), max_size=2),
+        "motto": SCALARS,
+        "anything": ANYTHING,
+        "pet": ANYTHING | st.just({"apiVersion": "v1", "kind": "Cat", "metadata": {"foo": 1}, "age": 1}),
+        "foo": SCALARS,
+    },
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(SPECS)
+def test_what_is_plain_needs_nothing_but_its_defaults(zoo: Schema, spec: dict[str, Any]) -> None:
+    obj = an_object(**spec)
+    filled, treated = clone(obj), clone(obj)
+    zoo.fill(filled)
+    pruned = zoo.prune(treated)
+    zoo.apply_defaults(treated)
+    if zoo.is_plain(filled):
+        assert (filled, pruned, zoo.validate(treated)) == (treated, [], [])
+        assert not any(isinstance(each["bars"], float) for each in filled["spec"]["cages"])
+
+
+def test_most_objects_are_plain(zoo: Schema) -> None:
+    pet = {"apiVersion": "v1", "kind": "Cat", "metadata": {"foo": 1}, "age": 1}
+    obj = an_object(
+        cages=[{"name": "a", "inner": {"name": "b"}}], motto="/dev/null 10.0.0.1", anything={"b": 2}, pet=pet
+    )
+    assert zoo.is_plain(obj)
+    assert zoo.is_plain({"metadata": {"name": "a"}}, kept=["spec"])
+    assert not zoo.is_plain({"metadata": {"name": "a"}})
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"foo": 1},
+        {"open": "yes"},
+        {"open": None},
+        {"anything": {"age": 2.0}},
+        {"anything": [None]},
+        {"cages": [{"name": "a", "inner": {"name": "b", "foo": 1}}]},
+        {"cages": [{"name": "a"}, {"name": "a"}]},
+        {"tags": ["a", "a"]},
+        {"pet": {"apiVersion": "v1", "kind": "Cat", "foo": 1}},
+    ],
+)
+def test_an_object_to_which_something_is_to_be_done_is_not_plain(zoo: Schema, spec: dict[str, Any]) -> None:
+    assert not zoo.is_plain(an_object(**spec))
