@@ -6,6 +6,7 @@ All else is filled in when an instance is made. Source: KubeVirt's mutating webh
 from apiserver.machinery.resource import Object
 from apiserver.resources.cluster import Cluster
 from apiserver.resources.virtualmachine.matchers import infer
+from apiserver.resources.virtualmachine.validation import IDENTITY
 from apiserver.resources.virtualmachineinstance.defaults import fill_machine
 from apiserver.resources.virtualmachineinstance.defaults.machine import ARCHITECTURES
 from apiserver.resources.virtualmachineinstance.metadata import fill_topology_version, keep_topology_version
@@ -15,8 +16,6 @@ from kube.names import new_uuid
 
 _DATA_SOURCES = "datasources.cdi.kubevirt.io"
 _ARCHITECTURE_LABEL = "template.kubevirt.io/architecture"
-_IDENTITY = ("uuid", "serial")
-"""What guests and licences know a machine by, in its firmware."""
 
 
 def fill_new(machine: Object, cluster: Cluster) -> None:
@@ -26,7 +25,7 @@ def fill_new(machine: Object, cluster: Cluster) -> None:
     spec = template["spec"]
     _fill_board(machine, cluster)
     firmware = spec["domain"].setdefault("firmware", {})
-    for name in _IDENTITY:
+    for name in IDENTITY:
         firmware[name] = firmware.get(name) or new_uuid()
     fill_topology_version(template)
 
@@ -43,7 +42,7 @@ def fill_changed(machine: Object, old: Object, cluster: Cluster) -> None:
         made["type"] = made.get("type") or board
     _fill_board(machine, cluster)
     identity = kept["domain"].get("firmware", {})
-    for name in _IDENTITY:
+    for name in IDENTITY:
         if name in identity:
             firmware = spec["domain"].setdefault("firmware", {})
             firmware[name] = firmware.get(name) or identity[name]

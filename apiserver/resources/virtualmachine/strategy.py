@@ -21,9 +21,6 @@ from apiserver.resources.virtualmachine.validation import (
 )
 from apiserver.resources.virtualmachine.volumerequests import validate_volume_requests
 from apiserver.resources.virtualmachineinstance.strategy import keep_status, validate_name
-from apiserver.resources.virtualmachineinstance.warnings import spec_warnings
-
-_TEMPLATE_SPEC = "spec.template.spec"
 
 
 class VirtualMachineStrategy(Strategy):
@@ -84,7 +81,6 @@ class VirtualMachineStrategy(Strategy):
         """Yield what is accepted and should no longer be used, or will not work."""
         if "running" in new["spec"]:
             yield "spec.running is deprecated; use spec.runStrategy"
-        yield from spec_warnings(new["spec"]["template"]["spec"], _TEMPLATE_SPEC)
         yield from template_warnings(new["spec"])
         for each in missing(new, self._cluster):
             yield f"{each.field}: {each.message}"

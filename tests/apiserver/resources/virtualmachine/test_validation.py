@@ -28,6 +28,7 @@ DV = "spec.dataVolumeTemplates.0"
 FIELD = "spec.dataVolumeTemplates[0]"
 LABEL = "kubevirt.io/created-by"
 STAGE = configured(vmRolloutStrategy="Stage")
+EMULATING = configured(emulatedMachines=["q36*"])
 NO_RECEIVERS = configured(developerConfiguration={"disabledFeatureGates": ["DecentralizedLiveMigration"]})
 
 
@@ -102,6 +103,14 @@ CASES: list[tuple[Object, Cluster, str, str, str]] = [
         MOST,
         INVALID,
         "a guest with domain.launchSecurity cannot grow",
+    ),
+    # what tells it from others of a fleet
+    (
+        {f"{TEMPLATE}.domain.firmware": {"uuid": "mine"}},
+        PLAIN,
+        f"{TEMPLATE}.domain.firmware.uuid",
+        INVALID,
+        "must be a UUID",
     ),
     (
         {f"{TEMPLATE}.domain.cpu": {"sockets": 4, "maxSockets": 2}},
@@ -193,6 +202,12 @@ RIGHT: list[tuple[Object, Cluster]] = [
 @pytest.mark.parametrize(("edits", "cluster"), RIGHT)
 def test_a_machine_that_can_be_is_accepted(edits: Object, cluster: Cluster) -> None:
     assert list(VirtualMachineStrategy(cluster).validate(machine(edits), USER)) == []
+
+
+def test_what_was_found_of_a_template_counts_while_the_configuration_does() -> None:
+    unlikely = machine({f"{TEMPLATE}.domain.firmware": {"serial": "first"}, f"{TEMPLATE}.domain.machine.type": "q36"})
+    wrong = [list(VirtualMachineStrategy(each).validate(unlikely, USER)) for each in (PLAIN, EMULATING, PLAIN)]
+    assert [len(each) for each in wrong] == [1, 0, 1]
 
 
 def test_the_system_may_use_its_own_labels_in_a_template() -> None:
