@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import floor
 import load
 import watching
 from load import Load
@@ -56,6 +57,8 @@ def measure(target: Target, plan: Plan, tell: Callable[[str], None]) -> Iterator
     The number of machines grows with the runs that create some, which therefore come last.
     """
     yield from _at_rest(target)
+    tell("fixed answers")
+    yield _fixed_answers(plan)
     numbers = iter(range(1, 100_000))
     rates: dict[str, float] = {}
     for name, wanted, each in LOADS:
@@ -80,6 +83,14 @@ def _at_rest(target: Target) -> Iterator[Figure]:
         yield _figure("memory", "MB", [resident / 1e6], "before any load", RESIDENT_MEGABYTES)
 
 
+def _fixed_answers(plan: Plan) -> Figure:
+    """Measure what the machine gives, whatever the server."""
+    with floor.fixed_server() as fixed:
+        every = Load(script="get", path="/", connections=16)
+        outcomes = [load.run(fixed, every, plan.machines, 0, plan.seconds) for _ in range(plan.runs)]
+    return _figure("fixed answers", "/s", [o.rate for o in outcomes], "of uvloop and TLS alone: the machine, today")
+
+
 def _at_half_the_peak(target: Target, plan: Plan, name: str, peak: float, numbers: Iterator[int]) -> Figure:
     """Measure how long writes take when connections rest between them so long that about half the peak comes about."""
     base = next(each for found, _, each in LOADS if found == name)
@@ -99,7 +110,7 @@ def _events(target: Target, plan: Plan, numbers: Iterator[int]) -> Figure:
     return _figure(f"events to {plan.watchers} watchers", "/s", [each.rate for each in found], note, EVENTS_PER_SECOND)
 
 
-def _figure(name: str, unit: str, values: list[float], note: str, target: float) -> Figure:
+def _figure(name: str, unit: str, values: list[float], note: str, target: float | None = None) -> Figure:
     return Figure(
         name=name,
         unit=unit,
