@@ -74,6 +74,8 @@ class CertificateFiles:
         self._consumer = consumer
         self._held = consumer.held
         self._changed = changed
+        self._adopted = not consumer.held.with_authorities
+        """Whether Secrets were made of the files, where that is ours to do."""
         self._secrets = _informers(client, SECRET, consumer.secrets)
         self._config_maps = _informers(client, CONFIG_MAP, consumer.config_maps)
         self._queue: WorkQueue[str] = WorkQueue("certificate-files", self.reconcile, workers=1)
@@ -87,13 +89,14 @@ class CertificateFiles:
                 group.create_task(informer.run(), name="informer-certificate-files")
             for informer in (*self._secrets, *self._config_maps):
                 await informer.synced.wait()
-            if self._held.with_authorities:
-                await self._adopt()
             self._queue.add(_ALL)
             await self._queue.run()
 
     async def reconcile(self, _key: str) -> float:
-        """Take over what is stored, and say what is held then."""
+        """Take over what is stored, and say what is held then. The queue tries again what fails."""
+        if not self._adopted:
+            await self._adopt()
+            self._adopted = True
         now = datetime.now(UTC)
         if await asyncio.to_thread(self._take_over, now):
             log.info("certificates replaced")
