@@ -150,7 +150,9 @@ class InstanceController:
             message = f"libvirt could not start the guest: {error}"
             return await self._blocked(instance, Problem("StartFailed", message), final=True)
         self._failures.pop(instance["metadata"]["uid"], None)
-        return 0
+        # Told at once: in the queue it would come behind every other guest that waits to be started.
+        domain = await self._hypervisor.find(domain_name(*key_of(instance)))
+        return await self._report(instance, domain) if domain is not None and domain.is_alive else 0
 
     def _seconds_to_wait(self, instance: Object) -> float:
         """Return how long the instance is not to be tried again; whatever else happens to it does not shorten that."""
