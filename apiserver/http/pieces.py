@@ -1,5 +1,6 @@
 """Long answers, sent in pieces: a list can be 20 MB, and several may be asked for at once."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiohttp.abc import AbstractStreamWriter
@@ -35,6 +36,7 @@ class Pieces(Payload):
         for first in range(0, len(self._parts), step):
             piece = self._parts[first : first + step]
             await writer.write(b",".join([b"", *piece] if first else piece))
+            await asyncio.sleep(0)  # others have a turn, and a client that has gone is noticed
 
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """See Payload."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import uvloop
 from cryptography import x509
@@ -31,10 +32,9 @@ class _Fixed(asyncio.Protocol):
     """Gives every piece of data one answer: wrk sends one request at a time."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, _data: bytes) -> None:
-        assert isinstance(self._transport, asyncio.Transport)  # noqa: S101 - it is one of TLS
         self._transport.write(_ANSWER)
 
 
