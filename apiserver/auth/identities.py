@@ -16,6 +16,7 @@ from kube.users import (
 
 ANONYMOUS = Caller("system:anonymous", frozenset({UNAUTHENTICATED}))
 _OWN_ACCOUNTS = frozenset({CONTROLLERS_ACCOUNT, AGENT_ACCOUNT})
+
 Extra = tuple[tuple[str, tuple[str, ...]], ...]
 """What else is known of a caller: keys, each with its values."""
 

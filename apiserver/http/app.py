@@ -30,7 +30,6 @@ from apiserver.machinery.action import StreamAction
 from apiserver.machinery.errors import StatusError
 from apiserver.storage.contract import UnavailableError
 from kube import durations
-from kube.timestamps import utc_now
 
 log = structlog.get_logger()
 
@@ -114,12 +113,12 @@ class App:
 
     async def answer(self, request: Request) -> web.StreamResponse:
         """Answer one request, and keep account of it."""
-        began, received = time.perf_counter(), utc_now()
+        began = time.perf_counter()
         # Each request has a task, and with it a context of its own.
         structlog.contextvars.bind_contextvars(audit_id=request.audit_id)
         response = await self._answered(request)
         if self._audit is not None:
-            await auditing.record(self._audit, request, response, received)
+            await auditing.record(self._audit, request, response, time.perf_counter() - began)
         response = await finished(request, response)
         seconds = time.perf_counter() - began
         patch_type = request.content_type if request.method == hdrs.METH_PATCH else ""

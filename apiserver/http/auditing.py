@@ -3,7 +3,7 @@
 Source: Kubernetes' auditing; ``k8s.io/apiserver/pkg/endpoints/filters/audit.go``.
 """
 
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -17,15 +17,15 @@ from apiserver.http.request import Request
 from kube.timestamps import to_micro_time, utc_now
 
 
-async def record(audit: AuditLog, request: Request, response: web.StreamResponse, received: datetime) -> None:
-    """Note a request that was ``received`` then, as the log's policy says."""
+async def record(audit: AuditLog, request: Request, response: web.StreamResponse, seconds: float) -> None:
+    """Note a request that took so many ``seconds``, as the log's policy says."""
     level = audit.policy.level(request.caller, request.info)
     if level is not Level.NONE:
-        audit.record(await _event(request, response, level, received))
+        audit.record(await _event(request, response, level, seconds))
 
 
-async def _event(request: Request, response: web.StreamResponse, level: Level, received: datetime) -> dict[str, Any]:
-    caller, sender = request.caller, request.sender
+async def _event(request: Request, response: web.StreamResponse, level: Level, seconds: float) -> dict[str, Any]:
+    caller, sender, answered = request.caller, request.sender, utc_now()
     asked: RequestInfo = request.info
     event = {
         "kind": "Event",
@@ -40,8 +40,8 @@ async def _event(request: Request, response: web.StreamResponse, level: Level, r
         "sourceIPs": [request.remote] if request.remote else [],
         "userAgent": request.headers.get("User-Agent", ""),
         **({"objectRef": _reference(asked)} if asked.is_resource else {}),
-        "requestReceivedTimestamp": to_micro_time(received),
-        "stageTimestamp": to_micro_time(utc_now()),
+        "requestReceivedTimestamp": to_micro_time(answered - timedelta(seconds=seconds)),
+        "stageTimestamp": to_micro_time(answered),
         "responseStatus": {"metadata": {}, "code": response.status},
     }
     # A body that was refused unread is not waited for.

@@ -130,10 +130,13 @@ class _Answers(Collector):
             "How long requests took that are no watches and no streams.",
             labels=_LABELS,
         )
-        for labels in dict.fromkeys(labels for (labels, _), _ in tallies if labels[0] not in _LONG_RUNNING):
-            alike = [tally for (of, _), tally in tallies if of == labels]
+        whatever_the_code: dict[Labels, list[Tally]] = {}
+        for (labels, _), tally in tallies:
+            if labels[0] not in _LONG_RUNNING:
+                whatever_the_code.setdefault(labels, []).append(tally)
+        bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
+        for labels, alike in whatever_the_code.items():
             counts = accumulate(map(sum, zip(*(each.buckets for each in alike), strict=True)))
-            bounds = [*map(floatToGoString, _SECONDS), "+Inf"]
             durations.add_metric(
                 labels, list(zip(bounds, counts, strict=True)), sum_value=sum(each.seconds for each in alike)
             )

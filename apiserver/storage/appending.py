@@ -113,7 +113,7 @@ class PostgresqlAppender:
         return self._connection and self._connection.get_server_pid()
 
     async def append(self, changes: Changes) -> bool:
-        """See Appender."""
+        """See SqliteAppender."""
         try:
             if self._connection is None or self._connection.is_closed():
                 self._connection = await self._connect()
@@ -126,7 +126,7 @@ class PostgresqlAppender:
             raise
 
     async def close(self) -> None:
-        """See Appender."""
+        """See SqliteAppender."""
         if self._connection is not None:
             self._connection.terminate()  # a close waits for PostgreSQL, which perhaps does not answer
             self._connection = None

@@ -84,7 +84,7 @@ class WatchCache:
 
     @property
     def complete_at(self) -> Revision | None:
-        """See appending.Memory."""
+        """See committing.Memory."""
         return self._revision if self._sound and not self._handed_over else None
 
     async def check(self) -> None:

@@ -323,12 +323,13 @@ class SqlLog:
 
     async def _commit_from_memory(self, batch: Sequence[Write]) -> Plan | None:
         """Commit what memory says; None, and nothing happened, when it may not know all that is committed."""
+        memory = self._memory
         # Not after a failure: what a database that stands still is told at once may be made when it goes on.
-        quick = self._memory is not None and self._alone and self._writable and batch
-        revision = self._memory.complete_at if self._memory is not None and quick else None
-        if self._memory is None or revision is None:
+        if memory is None or not (self._alone and self._writable and batch):
             return None
-        current = remembered(self._memory, batch)
+        if (revision := memory.complete_at) is None:
+            return None
+        current = remembered(memory, batch)
         result = plan(batch, current, revision)
         changes = self._rows.changes(result, current, revision)
         self._alone = await self._appender.append(changes)
