@@ -3,17 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import orjson
 import pytest
 
-from tests.conformance.api import CONFIG_MAP, Api, connected
+from tests.conformance.api import CONFIG_MAP, Api
 from tests.replicas.balancer import Balancer, balancing
 from tests.replicas.databases import Databases
 from tests.replicas.hosts import Host, running_hosts
-from tests.server import Server
 
 CLIENTS = 6
 DELAY_SECONDS = 2
@@ -33,12 +33,6 @@ async def replace_all(hosts: tuple[Host, Host], balancer: Balancer) -> None:
         await host.start()
         balancer.seen.clear()
         await balancer.seen.wait()
-
-
-def session(host: Host, port: int) -> aiohttp.ClientSession:
-    made = connected(Server(host.home, port, host.server.pki))
-    made._retry_connection = False
-    return made
 
 
 async def work(api: Api, number: int, done: asyncio.Event) -> int:
@@ -74,7 +68,8 @@ async def watch(api: Api, begin: str, done: asyncio.Event) -> list[str]:
 async def test_no_request_fails_while_all_servers_are_replaced(upgradable: tuple[Host, Host]) -> None:
     async with AsyncExitStack() as stack:
         balancer, port = await stack.enter_async_context(balancing(upgradable))
-        apis = [Api(await stack.enter_async_context(session(upgradable[0], port))) for _ in range(CLIENTS)]
+        balanced = replace(upgradable[0], port=port)
+        apis = [Api(await stack.enter_async_context(balanced.session())) for _ in range(CLIENTS)]
         done = asyncio.Event()
         begin = (await apis[0].call("GET", CONFIG_MAP.path)).body["metadata"]["resourceVersion"]
         async with asyncio.TaskGroup() as group:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,14 +46,16 @@ class Raw:
             return int(head.split()[1]), head, body
 
 
+Connect = Callable[[str], Awaitable[Raw]]
+"""Opens a connection with the certificate of somebody."""
+
+
 @pytest.fixture
-async def connect(
-    server: Running, identities: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Callable[..., object]]:
+async def connect(server: Running, identities: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Connect]:
     original = QuickReads.answer
     async with AsyncExitStack() as stack:
 
-        async def open_one(name: str = "admin") -> Raw:
+        async def open_one(name: str) -> Raw:
             context = ssl.create_default_context(cafile=str(identities / "ca.crt"))
             context.load_cert_chain(identities / f"{name}.crt", identities / f"{name}.key")
             reader, writer = await asyncio.open_connection(
@@ -75,11 +77,10 @@ async def connect(
 
 
 @pytest.fixture
-async def raw(client: Client, connect: Callable[..., object]) -> Raw:
+async def raw(client: Client, connect: Connect) -> Raw:
     """A connection of an administrator, to a server with a gadget; its first get was not quick."""
     await client.call("POST", GADGETS, gadget())
-    opened = await connect()  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
-    assert isinstance(opened, Raw)
+    opened = await connect("admin")
     assert (await opened.get(f"{GADGETS}/one"))[0] == 200
     assert opened.quick == 0
     return opened
@@ -157,12 +158,9 @@ async def test_headers_that_change_the_answer_are_never_quick(raw: Raw, headers:
     assert not raw.quick
 
 
-async def test_who_may_not_read_is_refused_each_time(
-    client: Client, connect: Callable[..., object], server: Running
-) -> None:
+async def test_who_may_not_read_is_refused_each_time(client: Client, connect: Connect) -> None:
     await client.call("POST", GADGETS, gadget())
-    eve = await connect("eve")  # pyright: ignore[reportGeneralTypeIssues, reportUnknownVariableType]
-    assert isinstance(eve, Raw)
+    eve = await connect("eve")
     assert [(await eve.get(f"{GADGETS}/one"))[0] for _ in range(3)] == [403] * 3
     assert eve.quick == 0
 
