@@ -19,7 +19,7 @@ from apiserver.machinery.decoding import from_json
 from apiserver.machinery.objectmeta import fill_new_metadata, validate_metadata
 from apiserver.machinery.resource import Caller, Object, Resource
 from apiserver.machinery.schema import Catalogue
-from apiserver.registry import managedfields
+from apiserver.registry import admission, managedfields
 from apiserver.registry.codec import stored_body
 from apiserver.registry.options import WriteOptions
 from apiserver.resources import resources
@@ -102,21 +102,14 @@ class Stopwatch:
 def create(resource: Resource, version: str, body: bytes, watch: Stopwatch) -> None:
     """Do what the registry does with a body, step by step."""
     options = WriteOptions(caller=Caller("jane"), version=version, manager="kubectl")
-    served, strategy = resource.version(version), resource.strategy
-    obj = watch.step("decode", lambda: from_json(body)).value
-    watch.step("prune", lambda: served.schema.prune(obj))
-    watch.step("default", lambda: served.schema.apply_defaults(obj))
-    problems = watch.step("validate", lambda: served.schema.validate(obj))
-    hub = obj
-    if (conversion := served.conversion) is not None:
-        hub = watch.step("convert", lambda: conversion.to_hub(obj))
-        watch.step("default", lambda: resource.hub.schema.apply_defaults(hub))
-        problems += watch.step("validate", lambda: resource.hub.schema.validate(hub))
+    strategy = resource.strategy
+    sent = watch.step("decode", lambda: from_json(body)).value
+    obj = watch.step("check", lambda: admission.checked(resource, sent, options))
+    hub = watch.step("convert", lambda: admission.to_hub(resource, obj, options))
     entries = watch.step("managed fields", lambda: managedfields.created(resource, obj, options))
-    hub["apiVersion"] = resource.hub_api_version
     watch.step("metadata", lambda: fill_new_metadata(hub["metadata"], "default"))
     watch.step("prepare", lambda: strategy.prepare_for_create(hub, options.caller))
-    problems += watch.step("semantic rules", lambda: list(strategy.validate(hub, options.caller)))
+    problems = watch.step("semantic rules", lambda: list(strategy.validate(hub, options.caller)))
     problems += watch.step("metadata", lambda: list(validate_metadata(hub["metadata"], resource.names)))
     watch.step("warnings", lambda: list(strategy.warnings(hub)))
     managedfields.put(hub, entries)

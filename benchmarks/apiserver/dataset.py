@@ -56,6 +56,11 @@ def machine(name: str) -> dict[str, Any]:
     return made
 
 
+def stored_name(number: int) -> str:
+    """Return what a stored machine is called, for the loads, too."""
+    return f"vm-{number:05d}"
+
+
 def write_template(directory: Path) -> Path:
     """Write the machine of the loads that create some."""
     path = directory / "machine.json"
@@ -75,7 +80,7 @@ async def fill(target: Target, begin: int, end: int, make: Callable[[str], dict[
 
         async def work() -> None:
             for number in numbers:
-                body = orjson.dumps(make(f"vm-{number:05d}"))
+                body = orjson.dumps(make(stored_name(number)))
                 async with session.post(MACHINES, data=body) as answer:
                     if answer.status != 409:  # stored by an earlier run
                         answer.raise_for_status()

@@ -12,7 +12,7 @@ from statistics import quantiles
 from typing import Any
 
 import libvirt
-from dataset import AT_ONCE, fill
+from dataset import AT_ONCE, fill, stored_name
 from observing import observing
 from processes import Installation, installation
 from scenario import LONGEST_SECONDS, machine
@@ -102,7 +102,7 @@ async def _through_the_api(running: Installation, guests: int, uri: str) -> tupl
         seconds = [observer.running[name] - asked for name, asked in observer.asked.items()]
         domains = await asyncio.to_thread(_domains, uri)
         for number in range(guests):
-            await asyncio.to_thread(running.target.request, "DELETE", f"{MACHINES}/vm-{number:05d}")
+            await asyncio.to_thread(running.target.request, "DELETE", f"{MACHINES}/{stored_name(number)}")
         async with asyncio.timeout(LONGEST_SECONDS):
             while (await asyncio.to_thread(running.target.request, "GET", MACHINES))["items"]:  # noqa: ASYNC110 - by its API
                 await asyncio.sleep(0.1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 from calls import answered, writes
-from dataset import AT_ONCE, fill
+from dataset import AT_ONCE, fill, stored_name
 from growth import Point
 from observing import INSTANCES, Observer, observing
 from processes import Installation, Usage
@@ -18,7 +18,6 @@ from target import Target
 
 LONGEST_SECONDS = 900
 QUIET_SECONDS = 0.5
-NAME = "vm-{:05d}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +136,7 @@ async def _settled(target: Target) -> Counter[str]:
 
 
 async def _delete_instances(target: Target, machines: int) -> None:
-    names = iter([NAME.format(number) for number in range(machines)])
+    names = map(stored_name, range(machines))
     headers = {"Authorization": f"Bearer {target.token}"}
     connector = aiohttp.TCPConnector(ssl=target.context(), limit=AT_ONCE)
     async with aiohttp.ClientSession(target.url, headers=headers, connector=connector) as session:
